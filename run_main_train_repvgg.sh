@@ -1,0 +1,121 @@
+#!/usr/bin/env bash
+# The main job: environment, data, training, conversion, validation, batch prediction.
+#
+#   bash run_main_train_repvgg.sh                        the demo: records 104 Atari games and learns them
+#   dataset=my_games bash run_main_train_repvgg.sh       your own folder of class folders
+#
+# A stage that is finished, and whose input has not changed since, is not done again. Each variable can be
+# set from the environment.
+set -euo pipefail
+
+dataset=${dataset:-}                                  # folder with one folder of images for each class
+[ -z "$dataset" ] || dataset=$(realpath -m -- "$dataset")
+cd "$(dirname "$0")"
+demo_path=${demo_path:-demo}                          # where the demo works, apart from your own runs
+[ -n "$dataset" ] && run="" || run="$demo_path/"
+
+src_path=${src_path:-src/}
+input_path=${input_path:-${run}datasets2}             # the divided data set and its lists
+output_path_train=${output_path_train:-${run}sv_train} # checkpoints, log, curves
+output_path_pt=${output_path_pt:-${run}save_pt_pth_file} # the deploy file
+output_path_npy=${output_path_npy:-${run}save_npy_file} # predictions and per-class results
+network=${network:-repvgg_a0}
+config=${config:-config/default.json}
+train_options=${train_options:-}                      # such as "--set epochs=30 --set lr=0.05"
+val_rate=${val_rate:-0.2}
+games=${games:-}                                      # the demo's games; none: all of them
+episodes=${episodes:-4}                               # of each game; whole episodes go to training or validation
+frames=${frames:-15}                                  # of each episode
+if [ -n "$dataset" ]; then
+    group_by=${group_by:-}                            # see tool/split_data.py --help
+else
+    group_by=${group_by:-'(?P<group>.*)_\d+\.jpg'}
+fi
+
+stages=$output_path_train/stages                      # what each finished stage was made from
+best=$output_path_train/model/${network}_best.pth
+deploy=$output_path_pt/${network}_cpp_deploy.pt
+validation=$output_path_train/validation.txt
+number=0
+
+# stage NAME READS WRITES KEY COMMAND...: run COMMAND unless it was finished for the same KEY and WRITES exists
+stage() {
+    local name=$1 reads=$2 writes=$3 key=$4
+    shift 4
+    number=$((number + 1))
+    printf '\n== %d %s: reads %s, writes %s\n' "$number" "$name" "$reads" "$writes"
+    if [ -e "$writes" ] && [ "$(cat "$stages/$name" 2>/dev/null)" = "$key $*" ]; then
+        echo "finished before"
+        return
+    fi
+    mkdir -p "$stages"
+    rm -f "$stages/$name"
+    local start=$SECONDS
+    "$@"
+    printf '%s' "$key $*" >"$stages/$name"
+    echo "-- $name took $((SECONDS - start)) s"
+}
+
+# content FILE...: one line that changes when a file does
+content() { cat -- "$@" | cksum; }
+
+printf '== environment: reads requirements.txt, writes .venv unless the active Python has all of it\n'
+python=$(bash scripts/setup.sh)
+echo "$python"
+
+if [ -z "$dataset" ]; then
+    dataset=$demo_path/games
+    stage record "the ROMs of ale-py" "$dataset" "" \
+        "$python" tool/record_games.py $games --out "$dataset" --episodes "$episodes" --frames "$frames"
+    classes=(--classes datas/annotations.txt)
+    [ -z "$games" ] || classes=()
+elif [ -d "$dataset" ]; then
+    classes=()
+else
+    echo "error: $dataset: no such folder; set dataset to a folder with one folder of images for each class" >&2
+    exit 2
+fi
+
+names=$(cd "$dataset" && find -L . -type f | LC_ALL=C sort | cksum)
+stage split "$dataset" "$input_path/split.json" "$names" \
+    "$python" tool/split_data.py --source "$dataset" --out "$input_path" --val-rate "$val_rate" \
+    ${group_by:+--group-by "$group_by"}
+
+stage lists "$input_path" "$input_path/train.txt" "$(content "$input_path/split.json")" \
+    "$python" tool/get_annotation.py --dataset "$input_path" "${classes[@]}"
+
+lists=$(content "$input_path/annotations.txt" "$input_path/train.txt" "$input_path/val.txt" "$config")
+train() {
+    local resume=()
+    # Only a training of this very data and recipe is gone on with; another one is never overwritten.
+    [ "$(cat "$stages/train.begun" 2>/dev/null)" != "$lists $*" ] || resume=(--resume)
+    [ -e "$output_path_train/model/${network}_last.pth" ] || printf '%s' "$lists $*" >"$stages/train.begun"
+    "$@" "${resume[@]}"
+}
+stage train "$input_path" "$best" "$lists" train \
+    "$python" "${src_path}main_train.py" -n "$network" -i "$input_path" -o "$output_path_train" \
+    --config "$config" $train_options
+
+stage convert "$best" "$deploy" "$(content "$best")" \
+    "$python" "${src_path}main_convert.py" -w "$best" -o "$output_path_pt"
+
+validate() { "$@" | tee "$validation.partial" && mv "$validation.partial" "$validation"; }
+stage validate "$deploy and $input_path/val.txt" "$validation" "$(content "$deploy" "$input_path/val.txt")" validate \
+    "$python" "${src_path}main_predict.py" -w "$deploy" -i "$input_path/val.txt"
+
+stage predict "$deploy and $input_path/val.txt" "$output_path_npy/results" "$(content "$deploy" "$input_path/val.txt")" \
+    "$python" "${src_path}predict_repvgg.py" -w "$deploy" --input "$input_path/val.txt" --save "$output_path_npy"
+
+cat <<END
+
+All stages are finished.
+  checkpoint        $best
+  deploy file       $deploy
+  predictions       $output_path_npy/val.npy
+  per-class results $output_path_npy/results/per_class.csv (and .npy, confusion.npy)
+  training          $output_path_train/metrics.jsonl, curves.png
+  validation table  $validation
+Next:
+  classify images   $python ${src_path}main_predict.py -w $deploy -i IMAGE...
+  predict lists     $python ${src_path}predict_repvgg.py -w $deploy --input LIST_OR_FOLDER --save FOLDER
+END

@@ -1,0 +1,1 @@
+"""Telling which game is on a frame of a live stream: data, training, deployment and batch evaluation."""

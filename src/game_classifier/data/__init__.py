@@ -1,0 +1,1 @@
+"""Frames and their labels: class lists, file lists, decoding, loading, augmentation, splits."""

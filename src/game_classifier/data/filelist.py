@@ -1,0 +1,84 @@
+"""Lists of frames: `path index` a line, or `path` alone where the class is not known."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from game_classifier.data.lines import read_lines
+from game_classifier.errors import InputError
+from game_classifier.storage import write_text
+
+UNLABELLED = -1
+PATH_AND_LABEL = re.compile(r"(?P<path>.*\S)\s+(?P<label>[+-]?\d+)")
+LABEL_ALONE = re.compile(r"\s*[+-]?\d+\s*")
+
+
+@dataclass(frozen=True)
+class FileList:
+    """The frames of one list file, in its order: row i is line i + 1."""
+
+    source: Path
+    paths: list[str]  # as the program can open them
+    labels: np.ndarray  # int32 [N], UNLABELLED where the line is a path alone
+    sha256: str  # of the list file's lines
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+
+def read_file_list(path: Path, num_classes: int, root: Path | None = None) -> FileList:
+    """Read a list; relative paths stand against `root`, or else against the list's own folder.
+
+    Raises InputError, with file and line, for a line without a path and for a class outside
+    0..num_classes-1. Whether the files exist is not looked at here.
+    """
+    base = root if root is not None else path.parent
+    paths: list[str] = []
+    labels: list[int] = []
+    lines = read_lines(path)
+    for number, line in enumerate(lines, 1):
+        where = f"{path}:{number}"
+        if not line.strip():
+            raise InputError(f"{where}: blank line; remove it, each line is `path index`")
+        if LABEL_ALONE.fullmatch(line):
+            raise InputError(f"{where}: {line.strip()!r} is a class index without a path; each line is `path index`")
+        match = PATH_AND_LABEL.fullmatch(line)
+        label = int(match["label"]) if match else UNLABELLED
+        if match and not 0 <= label < num_classes:
+            raise InputError(
+                f"{where}: class {label} is out of range, the {num_classes} classes are 0 to {num_classes - 1};"
+                " correct the line, or make the lists again with tool/get_annotation.py"
+            )
+        paths.append(str(base / (match["path"] if match else line)))
+        labels.append(label)
+    if not paths:
+        raise InputError(f"{path}: the list is empty; each line is `path index`")
+    digest = hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+    return FileList(path, paths, np.array(labels, np.int32), digest)
+
+
+def require_complete(frames: FileList) -> None:
+    """Raise InputError, with file and line, when a line has no label or names a file that is not there."""
+    for row, (path, label) in enumerate(zip(frames.paths, frames.labels, strict=True)):
+        where = f"{frames.source}:{row + 1}"
+        if label == UNLABELLED:
+            raise InputError(
+                f"{where}: no class index after the path; each line to train or validate on is `path index`"
+            )
+        if not Path(path).is_file():
+            raise InputError(
+                f"{where}: no such file: {path}; make the lists again with tool/get_annotation.py,"
+                " or give the folder that the paths stand against with --root"
+            )
+
+
+def write_file_list(path: Path, names: Sequence[str], labels: Sequence[int]) -> None:
+    """Write `names` (with `/` separators, relative to the list's folder) and their class indices."""
+    broken = next((name for name in names if "\n" in name or "\r" in name), None)
+    if broken is not None:
+        raise InputError(f"{broken!r}: a file name with a line break cannot stand in a list; rename it")
+    write_text(path, "".join(f"{name} {label}\n" for name, label in zip(names, labels, strict=True)))

@@ -1,0 +1,64 @@
+"""Class folders: one folder a class, with its images in it or in folders below it."""
+
+import os
+from pathlib import Path
+
+from game_classifier.errors import InputError
+
+# A file is an image by its name here; what it really holds is found when it is read.
+IMAGE_SUFFIXES = frozenset(
+    [
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".png",
+        ".webp",
+        ".bmp",
+        ".gif",
+        ".tif",
+        ".tiff",
+        ".ppm",
+        ".pgm",
+        ".avif",
+        ".jp2",
+        ".tga",
+    ]
+)
+
+
+def list_class_folders(source: Path) -> dict[str, list[str]]:
+    """Return {class name: its images' paths relative to `source`, with `/`}, all sorted by code point.
+
+    Directory order differs between machines, hence the sorting. Hidden files and folders are passed over.
+    Raises InputError when `source` is no folder, holds no class folder, or a class holds no image.
+    """
+    if not source.is_dir():
+        raise InputError(f"{source}: no such folder; give a folder with one folder of images for each class")
+    names = sorted(entry.name for entry in source.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    if not names:
+        raise InputError(f"{source}: holds no class folders; it needs one folder of images for each class")
+    classes = {name: _list_images(source, name) for name in names}
+    empty = [name for name, images in classes.items() if not images]
+    if empty:
+        raise InputError(
+            f"{source / empty[0]}: class folder with no images{_and_others(empty)}; add images or remove the folder"
+        )
+    return classes
+
+
+def _list_images(source: Path, class_name: str) -> list[str]:
+    images = []
+    for folder, subfolders, files in os.walk(source / class_name, followlinks=True):
+        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        relative = Path(folder).relative_to(source)
+        images += [
+            (relative / name).as_posix()
+            for name in files
+            if not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES
+        ]
+    return sorted(images)
+
+
+def _and_others(names: list[str]) -> str:
+    return f" (and {len(names) - 1} more such classes)" if len(names) > 1 else ""

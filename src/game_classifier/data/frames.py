@@ -1,0 +1,192 @@
+"""From the bytes of a file to a uint8 frame of the network's size: the only place that decodes or resizes."""
+
+import io
+from dataclasses import asdict, dataclass
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import simplejpeg
+import torch
+import torch.nn.functional as F
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+MAX_PIXELS = 2**27  # 134 megapixels: eight times a 4K frame; larger files are decompression bombs
+Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit warns on standard error; ours marks the row
+EXIF_ORIENTATION = 0x0112
+RESIZE_MODES = ("squash", "letterbox", "center_crop")
+# Means and standard deviations of RGB in ImageNet, range 0..1, which pretrained networks expect.
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class FrameStatus(IntEnum):
+    """What became of a frame; stored as u1 in the results, so a value never changes its meaning."""
+
+    OK = 0
+    MISSING = 1  # no such file
+    UNREADABLE = 2  # permissions, a folder, an I/O error
+    EMPTY = 3  # no bytes
+    NOT_AN_IMAGE = 4  # no known format
+    TRUNCATED = 5  # the data ends early
+    CORRUPT = 6  # the data contradicts its format
+    TOO_LARGE = 7  # more than MAX_PIXELS
+    UNSUPPORTED = 8  # pixels without a defined 8-bit range, such as 32-bit floats
+
+
+class FrameError(Exception):
+    """A frame that cannot be read; `status` says why."""
+
+    def __init__(self, status: FrameStatus) -> None:
+        super().__init__(status.name.lower())
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What happens between a frame and the network; kept in checkpoints and artifacts."""
+
+    height: int
+    width: int
+    resize: str = "squash"  # one of RESIZE_MODES
+    mean: tuple[float, ...] = IMAGENET_MEAN  # of RGB in 0..1
+    std: tuple[float, ...] = IMAGENET_STD
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON and checkpoints."""
+        values = asdict(self)
+        return values | {"mean": list(self.mean), "std": list(self.std)}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Preprocessing":
+        """The inverse of `to_dict`."""
+        return cls(**values | {"mean": tuple(values["mean"]), "std": tuple(values["std"])})
+
+
+def read_frame(path: str | Path, preprocessing: Preprocessing) -> np.ndarray:
+    """Read an image file as uint8 RGB [height, width, 3]; raises FrameError and nothing else."""
+    try:
+        data = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise FrameError(FrameStatus.MISSING) from None
+    except (OSError, ValueError):  # ValueError: a NUL byte in the name
+        raise FrameError(FrameStatus.UNREADABLE) from None
+    frame = decode(data, preprocessing)
+    pixels = torch.from_numpy(frame).permute(2, 0, 1).unsqueeze(0)
+    pixels = resize_frames(pixels, preprocessing.height, preprocessing.width, preprocessing.resize)
+    return pixels[0].permute(1, 2, 0).contiguous().numpy()
+
+
+def decode(data: bytes, preprocessing: Preprocessing) -> np.ndarray:
+    """Decode an image file's bytes to uint8 RGB [H, W, 3], upright.
+
+    A JPEG much larger than the network's input comes at 1/2 or 1/4 of its size, never below what
+    `preprocessing` resizes to. The format is judged by the content, never by the file's name.
+    Raises FrameError.
+    """
+    if not data:
+        raise FrameError(FrameStatus.EMPTY)
+    frame = _decode_jpeg(data, preprocessing) if data.startswith(b"\xff\xd8") else None
+    return frame if frame is not None else _decode_with_pillow(data)
+
+
+def _decode_jpeg(data: bytes, preprocessing: Preprocessing) -> np.ndarray | None:
+    """Decode with libjpeg-turbo; None for what Pillow must read: CMYK, rotated by EXIF, rare variants."""
+    try:
+        height, width, colorspace, _ = simplejpeg.decode_jpeg_header(data)
+    except ValueError:
+        return None
+    if height * width > MAX_PIXELS:
+        raise FrameError(FrameStatus.TOO_LARGE)
+    if colorspace in ("CMYK", "YCCK") or _is_rotated(data):
+        return None
+    least = resized_size(height, width, preprocessing.height, preprocessing.width, preprocessing.resize)
+    # Only these two scales are fast in libjpeg-turbo; others cost more than they save.
+    for scale in (4, 2, 1):
+        scaled = -(-height // scale), -(-width // scale)
+        if scaled[0] >= least[0] and scaled[1] >= least[1]:
+            break
+    try:
+        return simplejpeg.decode_jpeg(data, "RGB", min_height=scaled[0], min_width=scaled[1])
+    except ValueError as error:
+        # libjpeg only warns of damaged data and paints grey; a frame that is partly invented is no frame.
+        truncated = "Premature end" in str(error)
+        raise FrameError(FrameStatus.TRUNCATED if truncated else FrameStatus.CORRUPT) from None
+
+
+def _is_rotated(data: bytes) -> bool:
+    if b"Exif\0\0" not in data[:65536]:
+        return False
+    try:
+        return Image.open(io.BytesIO(data)).getexif().get(EXIF_ORIENTATION, 1) != 1
+    except Exception:  # a broken EXIF block does not spoil the picture
+        return False
+
+
+def _decode_with_pillow(data: bytes) -> np.ndarray:
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise FrameError(FrameStatus.TOO_LARGE)
+            image.load()
+            upright = ImageOps.exif_transpose(image)
+        return _to_rgb(upright)
+    except FrameError:
+        raise
+    except UnidentifiedImageError:
+        raise FrameError(FrameStatus.NOT_AN_IMAGE) from None
+    except Exception as error:  # decoders raise many types on hostile bytes; none may end a run
+        truncated = "truncated" in str(error).lower()
+        raise FrameError(FrameStatus.TRUNCATED if truncated else FrameStatus.CORRUPT) from None
+
+
+def _to_rgb(image: Image.Image) -> np.ndarray:
+    """Convert any mode to uint8 RGB: 16-bit greys keep their high byte, transparency shows black."""
+    if image.mode == "F":
+        raise FrameError(FrameStatus.UNSUPPORTED)
+    if image.mode.startswith("I"):  # Pillow's own conversion clips at 255 instead of scaling
+        grey = np.asarray(image)
+        if grey.min() < 0 or grey.max() > 0xFFFF:
+            raise FrameError(FrameStatus.UNSUPPORTED)
+        return np.repeat((grey >> 8).astype(np.uint8)[:, :, None], 3, axis=2)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image)
+    return np.array(image.convert("RGB"))
+
+
+def resized_size(height: int, width: int, to_height: int, to_width: int, resize: str) -> tuple[int, int]:
+    """(height, width) a frame is scaled to before padding or cropping to `to_height` x `to_width`."""
+    if resize == "squash":
+        return to_height, to_width
+    if resize == "letterbox":
+        scale = min(to_height / height, to_width / width)
+        return max(1, min(to_height, int(height * scale + 0.5))), max(1, min(to_width, int(width * scale + 0.5)))
+    scale = max(to_height / height, to_width / width)
+    return max(to_height, int(height * scale + 0.5)), max(to_width, int(width * scale + 0.5))
+
+
+def resize_frames(frames: Tensor, height: int, width: int, resize: str) -> Tensor:
+    """Resize uint8 frames [N, 3, H, W] to uint8 [N, 3, height, width], bilinear with antialiasing.
+
+    squash scales both sides, letterbox keeps the shape and pads with black, center_crop keeps the shape
+    and cuts. Frames of the right size come back as they are, in each mode. TorchScript compiles this very
+    function into the deploy file, so that a C++ service resizes exactly as training did.
+    """
+    if frames.shape[2] == height and frames.shape[3] == width:
+        return frames
+    size = resized_size(frames.shape[2], frames.shape[3], height, width, resize)
+    if frames.is_cuda:  # CUDA has no uint8 kernel; rounding its float result is the same within one level
+        scaled = F.interpolate(frames.float(), size, mode="bilinear", antialias=True)
+        frames = scaled.round().clamp(0, 255).to(torch.uint8)
+    else:
+        frames = F.interpolate(frames, size, mode="bilinear", antialias=True)
+    top = (height - size[0]) // 2
+    left = (width - size[1]) // 2
+    if resize == "letterbox":
+        return F.pad(frames, [left, width - size[1] - left, top, height - size[0] - top])
+    if resize == "center_crop":
+        return frames[:, :, -top : height - top, -left : width - left]
+    return frames

@@ -1,0 +1,61 @@
+"""Records many games, each in a process of its own, since a ROM can abort the process that loads it."""
+
+import json
+import multiprocessing
+import signal
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from game_classifier.demo.atari import Recording, record_game
+from game_classifier.errors import InputError
+from game_classifier.storage import make_folder, write_json
+
+MANIFEST = "recording.json"
+
+
+def record_games(games: Sequence[str], out: Path, recording: Recording, jobs: int) -> Iterator[tuple[str, str]]:
+    """Record `games` into `out/<game>/`, `jobs` at a time; yield (game, reason it failed or "") as each ends.
+
+    A game whose folder is there already is not recorded again. Raises InputError when `out` holds a
+    recording made with other settings.
+    """
+    make_folder(out)
+    manifest = out / MANIFEST
+    if manifest.exists():
+        if json.loads(manifest.read_text(encoding="utf-8")) != recording.settings():
+            raise InputError(f"{manifest}: recorded with other settings; name another --out, or delete {out}")
+    else:
+        write_json(manifest, recording.settings())
+    with ThreadPoolExecutor(jobs) as pool:
+        pending = {pool.submit(_record_in_process, game, out / game, recording): game for game in games}
+        try:
+            for future in as_completed(pending):
+                yield pending[future], future.result()
+        finally:  # on Ctrl-C, do not start the games that still wait
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _record_in_process(game: str, folder: Path, recording: Recording) -> str:
+    if folder.exists():
+        return ""
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_record_and_report, args=(game, folder, recording, sender), daemon=True)
+    process.start()
+    sender.close()
+    process.join()
+    if process.exitcode == 0:
+        return receiver.recv()
+    if process.exitcode < 0:
+        return f"the emulator was ended by {signal.Signals(-process.exitcode).name}"
+    return f"the process ended with status {process.exitcode}"
+
+
+def _record_and_report(game: str, folder: Path, recording: Recording, sender: Connection) -> None:
+    try:
+        record_game(game, folder, recording)
+        sender.send("")
+    except Exception as error:  # whatever it is belongs to this game; the others go on
+        sender.send(f"{type(error).__name__}: {error}")

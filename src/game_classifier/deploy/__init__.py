@@ -1,0 +1,1 @@
+"""From a checkpoint to a deployed file, and from either to a classifier that runs."""

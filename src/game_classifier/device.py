@@ -1,0 +1,45 @@
+"""Choosing the device, the precision and the number of threads for the machine at hand."""
+
+import os
+
+import torch
+
+from game_classifier.errors import InputError
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def choose_device(name: str) -> torch.device:
+    """`auto` is the first GPU where there is one, else the CPU; raises InputError for a device that is not there."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError):
+        raise InputError(f"device {name!r}: not on this machine; use auto, cpu or cuda") from None
+    return device
+
+
+def choose_precision(name: str, device: torch.device) -> str:
+    """`auto` is bf16 where the device multiplies in it, fp16 on older GPUs, and fp32 on other CPUs."""
+    if name != "auto":
+        if name == "fp16" and device.type == "cpu":
+            raise InputError("precision 'fp16': not for training on a CPU; use auto, bf16 or fp32")
+        return name
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+    return "bf16" if _cpu_multiplies_bf16() else "fp32"
+
+
+def _cpu_multiplies_bf16() -> bool:
+    # Elsewhere bf16 is emulated and slower than fp32. Versions of torch that cannot tell count as without.
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
+
+
+def choose_threads(wanted: int | None) -> int:
+    """`wanted`, or for 0 or None as many as this process has processors."""
+    if wanted:
+        return wanted
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,1 @@
+"""Networks: building them, keeping them in checkpoints, folding them for deployment."""

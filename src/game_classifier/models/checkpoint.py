@@ -1,0 +1,95 @@
+"""Checkpoints: one file of tensors and plain values that rebuilds its network by itself."""
+
+import pickle
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from game_classifier.data.frames import Preprocessing
+from game_classifier.errors import InputError
+from game_classifier.models.zoo import build_model
+from game_classifier.storage import replacing
+
+FORMAT = "game_classifier.checkpoint"
+FORMAT_VERSION = 1
+
+
+@dataclass
+class Checkpoint:
+    """A trained network with all that is needed to use it, or to go on training it."""
+
+    network: str  # a name that build_model knows
+    class_names: tuple[str, ...]  # in index order: the class order lives here, never in folder order
+    preprocessing: Preprocessing
+    state_dict: dict[str, torch.Tensor]  # of the training form
+    epoch: int  # epochs done
+    metrics: dict[str, float] = field(default_factory=dict)  # on the validation list, in 0..1
+    config: dict[str, Any] = field(default_factory=dict)  # the recipe
+    training: dict[str, Any] | None = None  # optimiser and the like, in the last checkpoint only
+
+    def build(self) -> nn.Module:
+        """Return the network with its weights, in evaluation mode; InputError when they do not fit it."""
+        network = build_model(self.network, len(self.class_names))
+        try:
+            network.load_state_dict(self.state_dict, strict=True)
+        except RuntimeError as error:
+            raise InputError(
+                f"the checkpoint's weights do not fit {self.network} with {len(self.class_names)} classes"
+                f" ({_first_line(error)}); train it again with this version"
+            ) from None
+        return network.eval()
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write `path` in one step."""
+    values = {
+        **{name: getattr(checkpoint, name) for name in checkpoint.__dataclass_fields__},
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "class_names": list(checkpoint.class_names),
+        "preprocessing": checkpoint.preprocessing.to_dict(),
+    }
+    with replacing(path) as temporary:
+        torch.save(values, temporary)
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint onto the CPU; nothing in the file is ever executed (`weights_only`).
+
+    Raises InputError when there is no such file, or when it is not a whole checkpoint of this tool.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such checkpoint; src/main_train.py writes OUT/model/NETWORK_best.pth")
+    try:
+        values = torch.load(path, map_location="cpu", weights_only=True)
+    except (
+        pickle.UnpicklingError,
+        RuntimeError,
+        EOFError,
+        KeyError,
+        ValueError,
+        TypeError,
+        AttributeError,
+    ) as error:
+        raise InputError(f"{path}: not a checkpoint that can be read safely ({_first_line(error)})") from None
+    if not isinstance(values, dict) or values.get("format") != FORMAT:
+        held = ", ".join(sorted(map(str, values))[:4]) if isinstance(values, dict) else type(values).__name__
+        raise InputError(
+            f"{path}: not a checkpoint of this tool (it holds {held}); give a file that src/main_train.py wrote"
+        )
+    if values["format_version"] != FORMAT_VERSION:
+        raise InputError(
+            f"{path}: checkpoint format {values['format_version']}, this version reads {FORMAT_VERSION};"
+            " use the version that wrote it"
+        )
+    known = {name: values[name] for name in Checkpoint.__dataclass_fields__}
+    known["class_names"] = tuple(known["class_names"])
+    known["preprocessing"] = Preprocessing.from_dict(known["preprocessing"])
+    return Checkpoint(**known)
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)[:120]

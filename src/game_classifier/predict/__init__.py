@@ -1,0 +1,1 @@
+"""Batch prediction: lists of frames in, npy files and per-class results out."""

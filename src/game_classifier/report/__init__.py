@@ -1,0 +1,1 @@
+"""Scoring predictions and showing the scores."""

@@ -1,0 +1,82 @@
+"""Scores of a classifier, from counts: the one definition that training and evaluation share."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+TOP_K = 5
+
+PER_CLASS_FIELDS = [
+    ("support", "i8"),  # labelled frames of the class that were read
+    ("tp", "i8"),
+    ("fp", "i8"),
+    ("fn", "i8"),
+    ("precision", "f8"),
+    ("recall", "f8"),
+    ("f1", "f8"),
+]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Scores over all labelled frames that were read, each in 0..1; NaN where there are none."""
+
+    top1: float
+    top5: float
+    mean_precision: float
+    mean_recall: float
+    mean_f1: float
+
+
+class Scores:
+    """Counts of right and wrong predictions, to which batches of any size are added.
+
+    Counting first and dividing once makes the result independent of how the frames were batched.
+    """
+
+    def __init__(self, num_classes: int) -> None:
+        self.confusion = np.zeros((num_classes, num_classes), np.int64)  # rows: true class, columns: predicted
+        self.in_top_k = 0
+
+    def add(self, probabilities: np.ndarray, labels: np.ndarray) -> None:
+        """Add frames: probabilities float [N, C], labels int [N] in 0..C-1.
+
+        Among equal probabilities the lower index ranks first, for top-1 and top-5 alike, as in argmax.
+        """
+        np.add.at(self.confusion, (labels, probabilities.argmax(axis=1)), 1)
+        own = probabilities[np.arange(len(labels)), labels][:, None]
+        before = np.arange(probabilities.shape[1]) < labels[:, None]
+        rank = ((probabilities > own) | ((probabilities == own) & before)).sum(axis=1)
+        self.in_top_k += int((rank < TOP_K).sum())
+
+    def per_class(self, class_names: tuple[str, ...]) -> np.ndarray:
+        """Structured array [C]: class, support, tp, fp, fn, precision, recall, f1, in index order.
+
+        A ratio whose denominator is zero is 0, as in scikit-learn with zero_division=0.
+        """
+        width = max(1, *map(len, class_names))
+        table = np.zeros(len(class_names), [("class", f"U{width}"), *PER_CLASS_FIELDS])
+        table["class"] = class_names
+        table["tp"] = tp = self.confusion.diagonal()
+        table["support"] = support = self.confusion.sum(axis=1)
+        predicted = self.confusion.sum(axis=0)
+        table["fp"] = predicted - tp
+        table["fn"] = support - tp
+        table["precision"] = _ratio(tp, predicted)
+        table["recall"] = _ratio(tp, support)
+        table["f1"] = _ratio(2 * tp, predicted + support)
+        return table
+
+    def summary(self) -> Summary:
+        """Top-1, top-5, and the means over the classes that have labelled frames."""
+        total = int(self.confusion.sum())
+        if total == 0:
+            return Summary(*[float("nan")] * 5)
+        table = self.per_class(("",) * len(self.confusion))
+        present = table[table["support"] > 0]
+        means = [float(present[name].mean()) for name in ("precision", "recall", "f1")]
+        return Summary(float(self.confusion.trace()) / total, self.in_top_k / total, *means)
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    return np.divide(part, whole, out=np.zeros(len(part)), where=whole > 0)

@@ -1,0 +1,46 @@
+"""Write annotations.txt, train.txt and val.txt beside a data set, and print its class table.
+
+    python tool/get_annotation.py --dataset datasets2
+    python tool/get_annotation.py --dataset datasets2 --classes datas/annotations.txt
+
+The class order of an existing class file is kept and new classes are appended: no index changes its meaning.
+Next: python src/main_train.py -i DATASET -o sv_train
+"""
+
+from pathlib import Path
+
+from game_classifier.command import CommandParser, run_command
+from game_classifier.data.annotate import annotate
+from game_classifier.report.tables import class_counts_table
+
+
+def main() -> None:
+    """Parse, write the lists, print the table."""
+    parser = CommandParser(__doc__)
+    parser.add_argument(
+        "--dataset",
+        type=Path,
+        required=True,
+        help="folder with train/ and val/, as tool/split_data.py writes it",
+    )
+    parser.add_argument(
+        "--classes",
+        type=Path,
+        metavar="FILE",
+        help="class file to follow and to append new classes to (default: DATASET/annotations.txt)",
+    )
+    parser.add_argument(
+        "--allow-missing", action="store_true", help="keep the index of a class that has no folder any more"
+    )
+    arguments = parser.parse_args()
+
+    known = (arguments.classes or arguments.dataset / "annotations.txt").exists()
+    new, counts = annotate(arguments.dataset, arguments.classes, arguments.allow_missing)
+    print(class_counts_table(counts))
+    if known and new:
+        print(f"new classes, appended: {', '.join(new)}")
+    print(f"written: annotations.txt, train.txt and val.txt in {arguments.dataset}")
+
+
+if __name__ == "__main__":
+    run_command(main)
