@@ -1,7 +1,7 @@
 """Exit with 0 when this Python meets the requirements, for scripts/setup.sh; imports none of them.
 
-    python scripts/check_environment.py requirements [test]    versions of all distributions
-    python scripts/check_environment.py package [test]         and the package is that of this checkout
+python scripts/check_environment.py requirements [test]    versions of all distributions
+python scripts/check_environment.py package [test]         and the package is that of this checkout
 """
 
 import importlib.util
@@ -23,7 +23,10 @@ def main() -> int:
     wanted = [text for line in lines if (text := line.partition("#")[0].strip())]
     for extra in extras:
         wanted += project["optional-dependencies"][extra]
-    if f"{sys.version_info.major}.{sys.version_info.minor}" not in Requirement(f"python{project['requires-python']}").specifier:
+    if (
+        f"{sys.version_info.major}.{sys.version_info.minor}"
+        not in Requirement(f"python{project['requires-python']}").specifier
+    ):
         return complain(f"Python {project['requires-python']}")
     for text in wanted:
         requirement = Requirement(text)

@@ -51,7 +51,8 @@ def validate(classifier: Classifier, path: Path, root: Path | None, batch_size: 
             " src/predict_repvgg.py predicts such lists"
         )
     result = evaluate(classifier, frames, classifier.preprocessing, len(classifier.class_names), batch_size, threads)
-    print("\n".join(unread_lines(frames, result.unread)))
+    for line in unread_lines(frames, result.unread):
+        print(line)
     per_class = result.scores.per_class(classifier.class_names)
     print(worst_classes_table(per_class, result.scores.confusion))
     print(
