@@ -62,6 +62,7 @@ content() { cat -- "$@" | cksum; }
 printf '== environment: reads requirements.txt, writes .venv unless the active Python has all of it\n'
 python=$(bash scripts/setup.sh)
 echo "$python"
+export PYTHONPATH=$(realpath "$src_path")${PYTHONPATH:+:$PYTHONPATH} # tool/ imports the package, which the active Python may lack
 
 if [ -z "$dataset" ]; then
     dataset=$demo_path/games

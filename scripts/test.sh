@@ -4,6 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=$(bash scripts/setup.sh test)
+export PYTHONPATH=$PWD/src${PYTHONPATH:+:$PYTHONPATH}
 "$python" -m ruff check .
 "$python" -m ruff format --check .
 exec "$python" -m pytest "$@"

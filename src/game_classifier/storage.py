@@ -39,9 +39,9 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text with `\\n` line ends in one step."""
+    """Write UTF-8 text with `\\n` line ends in one step; surrogates become the bytes they stand for."""
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+        temporary.write_text(text, encoding="utf-8", errors="surrogateescape", newline="\n")
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -48,7 +48,8 @@ def read_class_names(path: Path) -> tuple[str, ...]:
 def write_class_names(path: Path, class_names: Sequence[str]) -> None:
     """Write `annotations.txt`; a name that `read_class_names` could not read back raises InputError."""
     for name in class_names:
-        if not NAME_AND_INDEX.fullmatch(f"{name} 0"):
+        match = NAME_AND_INDEX.fullmatch(f"{name} 0")
+        if not match or match["name"] != name:
             raise InputError(
                 f"class name {name!r}: it starts or ends with white space or holds a line break; rename the folder"
             )

@@ -3,6 +3,7 @@
 TorchScript is deprecated in torch, but it is what a libtorch program loads today.
 """
 
+import io
 import json
 import warnings
 from dataclasses import asdict, dataclass
@@ -72,8 +73,11 @@ def save_artifact(path: Path, network: nn.Module, metadata: Metadata) -> None:
         traced = torch.jit.trace(network, example, check_inputs=[(example.expand(3, -1, -1, -1),)])
         scripted = torch.jit.script(FrameClassifier(traced, metadata.preprocessing).eval())
         frozen = torch.jit.freeze(scripted)
-        with replacing(path) as temporary:
-            torch.jit.save(frozen, str(temporary), _extra_files={META_FILE: metadata.to_json().encode()})
+        # By way of memory: given a path, torch would keep the temporary name inside, and equal files would differ.
+        buffer = io.BytesIO()
+        torch.jit.save(frozen, buffer, _extra_files={META_FILE: metadata.to_json().encode()})
+    with replacing(path) as temporary:
+        temporary.write_bytes(buffer.getvalue())
 
 
 def load_artifact(path: Path, device: torch.device) -> tuple[torch.jit.ScriptModule, Metadata]:

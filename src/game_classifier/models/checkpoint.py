@@ -52,8 +52,9 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "class_names": list(checkpoint.class_names),
         "preprocessing": checkpoint.preprocessing.to_dict(),
     }
-    with replacing(path) as temporary:
-        torch.save(values, temporary)
+    # Into an open file: given a path, torch would keep the temporary name inside, and equal checkpoints would differ.
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        torch.save(values, file)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

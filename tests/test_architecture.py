@@ -1,0 +1,59 @@
+"""Imports run one way, down; see the layers below."""
+
+import ast
+
+from conftest import ROOT
+
+PACKAGE = ROOT / "src" / "game_classifier"
+# What each part may import of the package, besides itself and the foundation.
+FOUNDATION = {"errors", "storage"}
+ALLOWED = {
+    "data": set(),
+    "device": set(),
+    "demo": set(),
+    "command": set(),
+    "models": {"data"},
+    "report": {"data"},
+    "config": {"data"},
+    "deploy": {"data", "models", "device"},
+    "predict": {"data", "deploy", "report"},
+    "training": {"data", "models", "report", "config", "device"},
+}
+
+
+def imported_parts(path) -> set[str]:
+    names = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names.append(node.module)
+        elif isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+    return {name.split(".")[1] for name in names if name.startswith("game_classifier.")}
+
+
+def test_every_part_imports_only_what_lies_below_it():
+    seen = set()
+    for path in PACKAGE.rglob("*.py"):
+        part = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        if part in FOUNDATION | {"__init__"}:
+            assert imported_parts(path) <= FOUNDATION, path
+            continue
+        seen.add(part)
+        assert imported_parts(path) <= ALLOWED[part] | FOUNDATION | {part}, path
+    assert seen == set(ALLOWED)
+
+
+def test_frames_are_decoded_and_resized_in_one_place_only():
+    for path in (ROOT / "src").rglob("*.py"):
+        if path.name == "frames.py" or "demo" in path.parts:
+            continue
+        text = path.read_text(encoding="utf-8")
+        for word in ("simplejpeg", "Image.open", "antialias"):
+            assert word not in text, path
+
+
+def test_no_path_edits():
+    for folder in ("src", "tool", "tests", "scripts"):
+        for path in (ROOT / folder).rglob("*.py"):
+            assert "sys." + "path" not in path.read_text(encoding="utf-8"), path

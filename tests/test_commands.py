@@ -1,0 +1,201 @@
+"""Each command as a user runs it: what it prints, and the one line and status 2 for each kind of bad input."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+import torch
+from conftest import CLASSES, ROOT, make_class_folders, make_dataset
+
+MAINS = ("main_train", "main_convert", "main_predict", "predict_repvgg")
+TOOLS = ("split_data", "get_annotation", "record_games")
+
+
+@pytest.fixture
+def data(tmp_path):
+    return make_dataset(tmp_path / "data", train=2, val=1)
+
+
+@pytest.fixture
+def train(run, tmp_path):
+    """Run main_train.py on a data set with a recipe of a second."""
+
+    def run_training(data, *arguments):
+        small = ["image_size=32", "train_sizes=[1.0]", "epochs=1", "batch_size=2", "min_steps=1", "lr=0.01"]
+        options = [part for each in small for part in ("--set", each)]
+        return run("src/main_train.py", "-i", data, "-o", tmp_path / "out", *options, *arguments)
+
+    return run_training
+
+
+def test_from_class_folders_to_classified_images(tmp_path, run):
+    source, data, out = make_class_folders(tmp_path / "games"), tmp_path / "datasets2", tmp_path / "out"
+    split = run("tool/split_data.py", "--source", source, "--out", data, "--group-by", r"(?P<group>.*)_\d+\.jpg")
+    assert "3 classes: 12 images in" in split.out
+    lists = run("tool/get_annotation.py", "--dataset", data)
+    assert "| 蓝色        |     2 |     4 |   2 |" in lists.out
+    small = ["image_size=32", "train_sizes=[1.0]", "epochs=1", "batch_size=6", "min_steps=60", "lr=0.005"]
+    options = [part for each in small for part in ("--set", each)]
+    trained = run("src/main_train.py", "-n", "repvgg_a0", "-i", data, "-o", out, *options)
+    assert "3 classes, 12 training frames, 6 validation frames" in trained.out
+    assert "Epoch 1 of 1" in trained.out
+    best = out / "model" / "repvgg_a0_best.pth"
+    converted = run("src/main_convert.py", "-w", best, "-c", 3, "-o", tmp_path / "pt")
+    assert "written:" in converted.out
+    deploy = tmp_path / "pt" / "repvgg_a0_cpp_deploy.pt"
+    image = source / "green" / "0_0.jpg"
+    classified = run("src/main_predict.py", "-w", deploy, "-i", image, image)
+    assert classified.out.count(str(image)) == 2
+    assert classified.out.splitlines()[4].startswith("| green ")
+
+
+def test_an_unlabelled_list_gives_a_summary_of_what_was_predicted(tmp_path, run, trained):
+    lines = (trained.dataset / "val.txt").read_text(encoding="utf-8").splitlines()
+    unlabelled = tmp_path / "new.txt"
+    unlabelled.write_text("\n".join(line.rpartition(" ")[0] for line in lines) + "\n", encoding="utf-8")
+    arguments = ("-w", trained.best, "--input", unlabelled, "--root", trained.dataset, "--save", tmp_path / "npy")
+    outcome = run("src/predict_repvgg.py", *arguments)
+    assert outcome.status == 0
+    assert "Predicted" in outcome.out
+    assert "Top-1" not in outcome.out
+    scored = run("src/main_predict.py", "-w", trained.best, "-i", unlabelled)
+    assert "no line has a class index" in scored.error
+
+
+def test_a_command_works_from_any_folder_in_a_process_of_its_own(tmp_path, trained):
+    done = subprocess.run(
+        [sys.executable, ROOT / "src" / "main_predict.py", "-w", trained.best, "-i", trained.dataset / "val.txt"],
+        cwd=tmp_path,
+        env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Top-1 Acc" in done.stdout
+    bad = subprocess.run(
+        [sys.executable, ROOT / "src" / "main_convert.py", "-w", tmp_path / "none.pth"], capture_output=True, text=True
+    )
+    assert bad.returncode == 2
+    assert bad.stderr.startswith(f"error: {tmp_path}/none.pth: no such checkpoint; ")
+    assert bad.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("script", [*(f"src/{name}.py" for name in MAINS), *(f"tool/{name}.py" for name in TOOLS)])
+def test_help_describes_the_command_and_wrong_use_is_one_line(run, script):
+    shown = run(script, "--help")
+    assert shown.status == 0
+    assert "python " + script in shown.out
+    wrong = run(script, "--no-such-option")
+    assert wrong.status == 2
+    assert len(wrong.err.strip().splitlines()) == 1
+    assert wrong.err.startswith("error: ")
+
+
+def test_split_errors(tmp_path, run):
+    def split(source, *arguments):
+        return run("tool/split_data.py", "--source", source, "--out", tmp_path / "out", *arguments).error
+
+    assert "none: no such folder" in split(tmp_path / "none")
+    (tmp_path / "bare").mkdir()
+    assert "bare: holds no class folders" in split(tmp_path / "bare")
+    source = make_class_folders(tmp_path / "games")
+    (source / "empty").mkdir()
+    assert "empty: class folder with no images; add images or remove the folder" in split(source)
+    shutil.copy(source / "green" / "0_0.jpg", source / "empty" / "0_0.jpg")
+    assert "class 'empty' has one image only" in split(source)
+    assert "give a share between 0 and 1" in split(source, "--val-rate", 1.5)
+    assert "--group-by" in split(source, "--group-by", "(")
+    assert not (tmp_path / "out").exists()
+    shutil.rmtree(source / "empty")
+    (tmp_path / "out").write_text("a file")
+    assert "out: cannot be written" in split(source)
+
+
+def test_annotation_errors(tmp_path, run, data):
+    def annotate(*arguments):
+        return run("tool/get_annotation.py", "--dataset", data, *arguments).error
+
+    (data / "annotations.txt").write_text("green 0\n\n", encoding="utf-8")
+    assert "annotations.txt:2: blank line" in annotate()
+    (data / "annotations.txt").unlink()
+    shutil.rmtree(data / "val")
+    assert "val: no such folder" in annotate()
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "message"),
+    [
+        ("train.txt", "1", "train.txt:1: '1' is a class index without a path"),
+        ("train.txt", "train/green/0_0.jpg 3", "train.txt:1: class 3 is out of range, the 3 classes are 0 to 2"),
+        ("val.txt", "val/green/none.jpg 0", "val.txt:1: no such file: "),
+        ("val.txt", "val/green/100.jpg", "val.txt:1: no class index after the path"),
+        ("annotations.txt", "green 5", "annotations.txt: no class has index 0"),
+        ("annotations.txt", "green 1", "annotations.txt:2: index 1 is already that of 'green'"),
+        ("annotations.txt", "", "annotations.txt:1: blank line"),
+    ],
+)
+def test_a_wrong_first_line_of_a_data_set_stops_training(train, data, name, line, message):
+    lines = (data / name).read_text(encoding="utf-8").splitlines()
+    (data / name).write_text("\n".join([line, *lines[1:]]) + "\n", encoding="utf-8")
+    assert message in train(data).error
+
+
+def test_training_errors(tmp_path, run, train, data):
+    assert "none: no such folder" in train(tmp_path / "none").error
+    assert "unknown key 'epoch'" in train(data, "--set", "epoch=3").error
+    assert "epochs: input should be a valid integer" in train(data, "--set", 'epochs="3"').error
+    assert "network 'repvg_a0' is not known; near it: repvgg_a0" in train(data, "-n", "repvg_a0").error
+    assert "none.json: no such file" in train(data, "--config", tmp_path / "none.json").error
+    assert "device 'tpu': not on this machine" in train(data, "--set", "device=tpu").error
+    assert "precision 'fp16'" in train(data, "--set", "device=cpu", "--set", "precision=fp16").error
+    (data / "annotations.txt").unlink()
+    assert "annotations.txt: no such file; tool/get_annotation.py writes" in train(data).error
+    (tmp_path / "file").write_text("")
+    full = run("src/main_train.py", "-i", make_dataset(tmp_path / "more", 1, 1), "-o", tmp_path / "file" / "out")
+    assert "cannot be written" in full.error
+
+
+def test_conversion_errors(tmp_path, run, trained):
+    def convert(weights, *arguments):
+        return run("src/main_convert.py", "-w", weights, "-o", tmp_path / "pt", *arguments).error
+
+    assert f"-c 2: {trained.best} has 3 classes; give -c 3 or leave it out" in convert(trained.best, "-c", 2)
+    (tmp_path / "text.pth").write_text("hello")
+    assert "text.pth: not a checkpoint" in convert(tmp_path / "text.pth")
+    torch.save({"state_dict": {}}, tmp_path / "foreign.pth")
+    assert "not a checkpoint of this tool (it holds state_dict)" in convert(tmp_path / "foreign.pth")
+    assert not (tmp_path / "pt").exists()
+    (tmp_path / "pt").write_text("a file")
+    assert "pt: cannot be written" in convert(trained.best)
+
+
+def test_prediction_errors(tmp_path, run, trained):
+    def validate(*paths):
+        return run("src/main_predict.py", "-w", trained.best, "-i", *paths).error
+
+    def predict(*arguments):
+        return run("src/predict_repvgg.py", "-w", trained.best, "--save", tmp_path / "npy", *arguments).error
+
+    image = next(trained.dataset.rglob("*.jpg"))
+    assert "none.txt: no such file" in validate(tmp_path / "none.txt")
+    assert "none.jpg: cannot be read as an image (missing)" in validate(tmp_path / "none.jpg")
+    assert "one list at a time" in validate(image, trained.dataset / "val.txt")
+    (tmp_path / "wrong.txt").write_text("a.jpg 0\n7\n")
+    assert "wrong.txt:2: '7' is a class index without a path" in validate(tmp_path / "wrong.txt")
+    assert "none: no such list or folder" in predict("--input", tmp_path / "none")
+    (tmp_path / "bare").mkdir()
+    assert "bare: a folder without lists" in predict("--input", tmp_path / "bare")
+    assert "--input is missing" in predict()
+    assert "wrong.txt:2" in predict("--input", tmp_path / "wrong.txt")
+    assert not (tmp_path / "npy").exists()
+    assert "none: no finished predictions" in run("src/predict_repvgg.py", "--summarize", tmp_path / "none").error
+    (tmp_path / "npy").write_text("a file")
+    assert "npy: cannot be written" in predict("--input", trained.dataset / "val.txt")
+    assert "whole one of at least 1" in run("src/main_predict.py", "-w", "x", "-i", "y", "--batch-size", "0").err
+
+
+def test_class_names_hold_any_script():
+    assert any(" " in name for name in CLASSES)
+    assert any(not name.isascii() for name in CLASSES)

@@ -1,0 +1,73 @@
+import json
+
+import pytest
+from conftest import ROOT
+
+from game_classifier.config import AugmentConfig, Config, read_config
+from game_classifier.errors import InputError
+
+DEFAULT = ROOT / "config" / "default.json"
+
+
+def test_the_default_recipe_states_every_default_of_the_code():
+    assert read_config(DEFAULT, []) == Config()
+    written = json.loads(DEFAULT.read_text())
+    assert list(written) == list(Config.model_fields)
+    assert list(written["augment"]) == list(AugmentConfig.model_fields)
+
+
+def test_the_readme_documents_every_key():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    keys = [*Config.model_fields, *(f"augment.{key}" for key in AugmentConfig.model_fields)]
+    assert [key for key in keys if f"| `{key}` |" not in readme and key != "augment"] == []
+
+
+def test_overrides_reach_any_key():
+    config = read_config(DEFAULT, ["epochs=3", "augment.zoom=0.3", "resize=letterbox", "image_size=[90,160]"])
+    assert (config.epochs, config.augment.zoom, config.resize) == (3, 0.3, "letterbox")
+    assert (config.preprocessing().height, config.preprocessing().width) == (90, 160)
+    assert config.batch_size == Config().batch_size
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("epoch=3", "unknown key 'epoch'; the keys are network, image_size"),
+        ("augment.flip=true", "unknown key 'augment.flip'; the keys are zoom, shift"),
+        ("epochs=ten", 'epochs: input should be a valid integer, not "ten"'),
+        ("epochs=2.5", "epochs: input should be a valid integer"),
+        ("epochs=0", "epochs: input should be greater than or equal to 1, not 0"),
+        ("lr=true", "lr: input should be a valid number"),
+        ("mean=[0.5]", "mean"),
+        ("resize=stretch", "resize: input should be 'squash', 'letterbox' or 'center_crop', not \"stretch\""),
+        ("train_sizes=[]", "train_sizes: needs at least one"),
+        ("std=[0.2,0.2,0]", "std: each value must be above 0"),
+        ("epochs", "write KEY=VALUE"),
+        ("epochs.x=1", "epochs holds no keys of its own"),
+    ],
+)
+def test_a_wrong_override_names_the_key_and_the_remedy(override, message):
+    with pytest.raises(InputError) as error:
+        read_config(DEFAULT, [override])
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_all_wrong_keys_are_named_at_once_with_the_file(tmp_path):
+    path = tmp_path / "recipe.json"
+    path.write_text('{"epoch": 3, "lr": "fast"}')
+    with pytest.raises(InputError) as error:
+        read_config(path, [])
+    assert str(error.value).startswith(f"{path}: ")
+    assert "'epoch'" in str(error.value)
+    assert "lr: " in str(error.value)
+
+
+@pytest.mark.parametrize(("text", "reason"), [("{", "not JSON"), ("[]", "not a JSON object")])
+def test_a_file_that_is_no_recipe_says_so(tmp_path, text, reason):
+    path = tmp_path / "recipe.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match=reason):
+        read_config(path, [])
+    with pytest.raises(InputError, match="no such file"):
+        read_config(tmp_path / "none.json", [])

@@ -1,0 +1,105 @@
+"""The shell scripts: the main job on a user's own folders, and the set-up of the environment."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import ROOT, make_class_folders
+
+SMALL = "image_size=32 train_sizes=[1.0] epochs=1 batch_size=6 min_steps=60 lr=0.005"
+STAGES = ["split", "lists", "train", "convert", "validate", "predict"]
+
+
+@pytest.fixture
+def checkout(tmp_path) -> Path:
+    """A copy of the tracked parts, in which a run leaves nothing in this checkout."""
+    folder = tmp_path / "check out"
+    folder.mkdir()
+    for name in ("src", "tool", "scripts", "config", "datas", "pyproject.toml", "requirements.txt", "README.md"):
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        else:
+            shutil.copy(source, folder)
+    shutil.copy(ROOT / "run_main_train_repvgg.sh", folder)
+    return folder
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """This process's environment with its own Python as the active one."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | {"PATH": path} | variables
+
+
+def main_job(checkout: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", checkout / "run_main_train_repvgg.sh"],
+        cwd=checkout.parent,
+        env=environment(**variables),
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_the_main_job_on_a_users_two_classes(checkout):
+    make_class_folders(checkout.parent / "my games", names=("space invaders", "乒乓"))
+    options = " ".join(f"--set {each}" for each in SMALL.split())
+    variables = {"dataset": "my games", "train_options": options}  # relative to where the user stands
+    first = main_job(checkout, **variables)
+    assert first.returncode == 0, first.stderr
+    assert [f"-- {stage} took" in first.stdout for stage in STAGES] == [True] * 6
+    for name in (
+        "sv_train/model/repvgg_a0_best.pth",
+        "save_pt_pth_file/repvgg_a0_cpp_deploy.pt",
+        "save_npy_file/val.npy",
+        "save_npy_file/results/per_class.csv",
+        "sv_train/validation.txt",
+    ):
+        assert (checkout / name).is_file()
+        assert name in first.stdout
+    assert (checkout / "datasets2/annotations.txt").read_text(encoding="utf-8") == "space invaders 0\n乒乓 1\n"
+    assert len(np.load(checkout / "save_npy_file/val.npy")) == 2
+    assert not (checkout / "demo").exists()
+    assert not (checkout / ".venv").exists()
+
+    again = main_job(checkout, **variables)
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.count("finished before") == 6
+    assert "took" not in again.stdout
+
+    (checkout / "save_pt_pth_file/repvgg_a0_cpp_deploy.pt").unlink()
+    third = main_job(checkout, **variables)
+    assert [f"-- {stage} took" in third.stdout for stage in STAGES] == [False] * 3 + [True] + [False] * 2, third.stdout
+
+    other = main_job(checkout, **variables | {"train_options": options.replace("lr=0.005", "lr=0.02")})
+    assert other.returncode == 2
+    assert "a training stands there already" in other.stderr
+
+
+def test_the_main_job_names_a_folder_that_is_not_there(checkout):
+    done = main_job(checkout, dataset="nowhere")
+    assert done.returncode == 2
+    assert "nowhere: no such folder" in done.stderr
+
+
+def test_setup_takes_the_active_python_and_changes_nothing(checkout):
+    done = subprocess.run(
+        ["bash", checkout / "scripts/setup.sh"], env=environment(), capture_output=True, text=True, check=True
+    )
+    assert Path(done.stdout.strip()).parent == Path(sys.executable).parent
+    assert done.stderr == ""
+    assert not (checkout / ".venv").exists()
+
+
+def test_the_environment_check_names_what_is_missing(checkout):
+    script = checkout / "scripts/check_environment.py"
+    assert subprocess.run([sys.executable, script]).returncode == 0
+    with (checkout / "requirements.txt").open("a") as file:
+        file.write("no-such-distribution>=1  # for the test\ntorch>=99\n")
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == "not met: no-such-distribution>=1, torch>=99\n"
