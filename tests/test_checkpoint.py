@@ -34,6 +34,12 @@ def test_a_checkpoint_rebuilds_its_network_by_itself(tmp_path):
     assert all(torch.equal(value, saved.state_dict[key]) for key, value in network.state_dict().items())
 
 
+def test_equal_checkpoints_are_equal_files_whatever_their_names(tmp_path):
+    save_checkpoint(tmp_path / "a.pth", checkpoint())
+    save_checkpoint(tmp_path / "b.pth", checkpoint())
+    assert (tmp_path / "a.pth").read_bytes() == (tmp_path / "b.pth").read_bytes()
+
+
 class Malicious:
     def __init__(self, target):
         self.target = target

@@ -9,6 +9,7 @@ from game_classifier.data.filelist import read_file_list
 from game_classifier.data.frames import FrameStatus, read_frame
 from game_classifier.deploy.runtime import load_classifier
 from game_classifier.errors import InputError
+from game_classifier.predict import shard
 from game_classifier.predict.results import collect, write_results
 from game_classifier.predict.run import find_lists, predict_lists
 from game_classifier.predict.shard import read_shards, row_type
@@ -114,6 +115,26 @@ def test_a_killed_prediction_leaves_no_half_shard(tmp_path, classifier, mixed_li
     assert list((tmp_path / "save").iterdir()) == []
     predict(classifier, tmp_path / "save", mixed_list)
     assert len(np.load(tmp_path / "save" / "mixed.npy")) == 12
+
+
+def test_a_manifest_never_describes_another_array(tmp_path, classifier, trained, monkeypatch):
+    save, path = tmp_path / "save", tmp_path / "a.txt"
+    lines = [f"{trained.dataset}/{line}\n" for line in (trained.dataset / "val.txt").read_text().splitlines()]
+    path.write_text("".join(lines))
+    predict(classifier, save, path)
+    whole = np.load(save / "a.npy")
+    path.write_text("".join(lines[::-1]))
+
+    def die(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(shard, "write_json", die)  # after the new array is in place
+    with pytest.raises(KeyboardInterrupt):
+        predict(classifier, save, path)
+    monkeypatch.undo()
+    path.write_text("".join(lines))
+    assert predict(classifier, save, path) == 0
+    np.testing.assert_array_equal(np.load(save / "a.npy")["label"], whole["label"])
 
 
 def test_results_count_each_labelled_frame_that_was_read_once(tmp_path, classifier, mixed_list, trained):

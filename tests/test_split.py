@@ -57,6 +57,18 @@ def test_a_group_that_spans_classes_is_on_one_side_only():
             assert {key(path) in validation for path in paths} == {True, False}
 
 
+def test_a_shared_group_never_takes_another_classs_last_training_frames():
+    key = group_key(r"(?P<group>stream\d)")
+    classes = {
+        "a": [f"a/stream{stream}_{frame}.jpg" for stream in (1, 2, 3, 4) for frame in range(5)],
+        "b": [f"b/stream{stream}_{frame}.jpg" for stream in (1, 2) for frame in range(5)],
+    }
+    for seed in range(20):
+        validation = choose_validation(classes, 0.5, key, seed)
+        for paths in classes.values():
+            assert {key(path) in validation for path in paths} == {True, False}
+
+
 def test_parent_groups_by_folder():
     key = group_key("parent")
     assert key("game/stream 1/0.jpg") == "game/stream 1"
