@@ -1,10 +1,12 @@
 """Each command as a user runs it: what it prints, and the one line and status 2 for each kind of bad input."""
 
+import errno
 import os
 import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 from conftest import CLASSES, ROOT, make_class_folders, make_dataset
@@ -194,6 +196,19 @@ def test_prediction_errors(tmp_path, run, trained):
     (tmp_path / "npy").write_text("a file")
     assert "npy: cannot be written" in predict("--input", trained.dataset / "val.txt")
     assert "whole one of at least 1" in run("src/main_predict.py", "-w", "x", "-i", "y", "--batch-size", "0").err
+
+
+def test_a_full_disk_is_one_line_and_keeps_the_old_file(tmp_path, run, trained, monkeypatch):
+    arguments = ("-w", trained.best, "--input", trained.dataset / "val.txt", "--save", tmp_path / "npy")
+    assert run("src/predict_repvgg.py", *arguments).status == 0
+    before = (tmp_path / "npy" / "results" / "per_class.npy").read_bytes()
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(np, "save", full)
+    assert "No space left on device" in run("src/predict_repvgg.py", *arguments).error
+    assert (tmp_path / "npy" / "results" / "per_class.npy").read_bytes() == before
 
 
 def test_class_names_hold_any_script():

@@ -98,6 +98,10 @@ def test_finished_lists_are_kept_and_changed_ones_redone(tmp_path, classifier, t
     assert len(np.load(save / "b.npy")) == len(lines) - 4
 
 
+def test_the_class_list_of_a_data_set_is_no_list_of_frames(trained):
+    assert [path.name for path in find_lists(trained.dataset)] == ["train.txt", "val.txt"]
+
+
 def test_a_killed_prediction_leaves_no_half_shard(tmp_path, classifier, mixed_list, monkeypatch):
     calls = []
 

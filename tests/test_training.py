@@ -129,6 +129,14 @@ def test_a_training_without_one_readable_file_says_so(tmp_path):
         fit(tiny_config(epochs=1), read_dataset(data), tmp_path / "out", resume=False)
 
 
+def test_a_validation_list_without_one_readable_file_says_so(tmp_path):
+    data = make_dataset(tmp_path / "data", train=2, val=1)
+    for path in (data / "val").rglob("*.jpg"):
+        path.write_bytes(b"")
+    with pytest.raises(InputError, match=r"val.txt: none of its 3 files could be read"):
+        fit(tiny_config(epochs=1), read_dataset(data), tmp_path / "out", resume=False)
+
+
 def test_a_loss_that_is_not_finite_stops_before_the_weights_are_spoilt(tmp_path, trained):
     with pytest.raises(InputError, match=r"the loss is (nan|inf) at step \d+ with learning rate .*lower lr"):
         fit(tiny_config(lr=1e12, epochs=4), read_dataset(trained.dataset), tmp_path, resume=False)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from game_classifier.command import CommandParser, run_command
 from game_classifier.data.folders import list_class_folders
-from game_classifier.data.split import choose_validation, group_key, write_split
+from game_classifier.data.placing import write_split
+from game_classifier.data.split import choose_validation, group_key
 from game_classifier.errors import InputError
 
 

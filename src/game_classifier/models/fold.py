@@ -14,9 +14,10 @@ def fold(network: nn.Module) -> nn.Module:
     """Return a float32 copy in evaluation mode with the branches of each RepVGG block folded into one convolution.
 
     Folding is done in float64: in float32 it errs by 1e-5 at logits of 20, in float64 by 2e-14. A network
-    without such blocks is only copied. Source: Ding et al., "RepVGG", 2021, section 3.3.
+    without such blocks is only copied. Convolutions keep their weights in
+    channels_last, in which CPUs run them faster. Source: Ding et al., "RepVGG", 2021, section 3.3.
     """
-    return fold_float64(network).float()
+    return fold_float64(network).float().to(memory_format=torch.channels_last)
 
 
 def fold_float64(network: nn.Module) -> nn.Module:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from game_classifier.data.dataset import ANNOTATIONS
 from game_classifier.data.filelist import FileList, read_file_list
 from game_classifier.deploy.runtime import Classifier
 from game_classifier.errors import InputError
@@ -16,7 +17,7 @@ def find_lists(source: Path) -> list[Path]:
         raise InputError(f"{source}: no such list or folder; give a list of frames, or a folder of lists")
     if source.is_file():
         return [source]
-    lists = sorted(source.glob("*.txt"))
+    lists = sorted(path for path in source.glob("*.txt") if path.name != ANNOTATIONS)
     if not lists:
         raise InputError(f"{source}: a folder without lists (*.txt); give a list of frames, or a folder of lists")
     return lists

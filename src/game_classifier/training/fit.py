@@ -15,6 +15,7 @@ from game_classifier.config import Config
 from game_classifier.data.dataset import Dataset
 from game_classifier.data.loader import load_batches
 from game_classifier.device import choose_threads
+from game_classifier.errors import InputError
 from game_classifier.models.checkpoint import Checkpoint, save_checkpoint
 from game_classifier.models.fold import FrameClassifier, fold
 from game_classifier.models.zoo import require_known
@@ -67,11 +68,7 @@ def fit(config: Config, dataset: Dataset, out: Path, resume: bool) -> Path:
             for line in unread_lines(dataset.train, trained.unread) + unread_lines(dataset.val, validation.unread):
                 print(line)
         print(summary_table(f"Epoch {epoch + 1} of {config.epochs}, loss {trained.loss:.3f}", summary))
-        history.append(
-            {"epoch": epoch + 1, "train_loss": trained.loss, "train_seconds": seconds}
-            | {"frames_per_second": trained.frames / seconds, "train_unread": len(trained.unread)}
-            | {"val_unread": len(validation.unread), **asdict(summary)}
-        )
+        history.append(_record(epoch, trained, seconds, validation))
 
         checkpoint = Checkpoint(
             network=config.network,
@@ -132,7 +129,23 @@ def validate(trainee: Trainee, config: Config, dataset: Dataset) -> Evaluation:
             return classifier(torch.from_numpy(frames).to(trainee.device)).cpu().numpy()
 
     threads = choose_threads(config.threads)
-    return evaluate(classify, dataset.val, preprocessing, len(dataset.class_names), config.batch_size, threads)
+    result = evaluate(classify, dataset.val, preprocessing, len(dataset.class_names), config.batch_size, threads)
+    if len(result.unread) == len(dataset.val):
+        raise InputError(f"{dataset.val.source}: none of its {len(dataset.val)} files could be read")
+    return result
+
+
+def _record(epoch: int, trained: EpochResult, seconds: float, validation: Evaluation) -> dict[str, Any]:
+    """One line of metrics.jsonl; scores are in 0..1."""
+    return {
+        "epoch": epoch + 1,
+        "train_loss": trained.loss,
+        "train_seconds": round(seconds, 2),
+        "frames_per_second": round(trained.frames / seconds, 1),
+        "train_unread": len(trained.unread),
+        "val_unread": len(validation.unread),
+        **asdict(validation.scores.summary()),
+    }
 
 
 def _identity(config: Config, dataset: Dataset) -> dict[str, Any]:

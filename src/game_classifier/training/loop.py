@@ -68,7 +68,7 @@ def train_one_epoch(
             result.frames += len(good.rows)
             bar.set_postfix(loss=f"{result.loss / result.frames:.3f}", lr=f"{lr:.2g}", refresh=False)
     if not result.frames:
-        raise InputError("none of the training files could be read; see tool/check_dataset.py")
+        raise InputError("none of the training files could be read; look at the files that the list names")
     result.loss /= result.frames
     return result
 

@@ -1,0 +1,76 @@
+"""Placing a split's images in its folders: never half a split, never a file of somebody else's deleted."""
+
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from game_classifier.errors import InputError
+from game_classifier.storage import make_folder, write_json
+
+MANIFEST = "split.json"
+IN_PROGRESS = ".split-in-progress"
+
+
+def write_split(
+    source: Path, out: Path, sides: Mapping[str, Sequence[str]], mode: str, settings: Mapping[str, Any]
+) -> Counter[str]:
+    """Place the images of each side at `out/<side>/<path>` and return how many were linked and copied.
+
+    Built in a folder of its own and moved into place at the end. The manifest `out/split.json` names every
+    file that this tool made; only those are ever deleted, when a split is made anew. Raises InputError when
+    `out` holds files of somebody else's where the split should go.
+    """
+    make_folder(out)
+    manifest = out / MANIFEST
+    previous = json.loads(manifest.read_text(encoding="utf-8"))["files"] if manifest.exists() else []
+    files = [f"{side}/{path}" for side, paths in sides.items() for path in paths]
+    _require_own_files(out, sides, set(previous))
+
+    building = out / IN_PROGRESS
+    shutil.rmtree(building, ignore_errors=True)
+    placed: Counter[str] = Counter()
+    for side, paths in sides.items():
+        for path in paths:
+            target = building / side / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            placed[_place(source / path, target, mode)] += 1
+    # From here on a kill may leave old and new files mixed: the manifest owns both until all is done.
+    write_json(manifest, {**settings, "files": sorted({*previous, *files})})
+    for side in sides:
+        if (out / side).exists():
+            shutil.rmtree(out / side)
+        (building / side).rename(out / side)
+    building.rmdir()
+    write_json(manifest, {**settings, "files": files})
+    return placed
+
+
+def _require_own_files(out: Path, sides: Mapping[str, Sequence[str]], own: set[str]) -> None:
+    for side in sides:
+        for folder, _, names in os.walk(out / side):
+            for name in names:
+                path = (Path(folder) / name).relative_to(out).as_posix()
+                if path not in own:
+                    raise InputError(
+                        f"{out / path}: not made by this tool, which never deletes it; move it away, or name"
+                        " another --out"
+                    )
+
+
+def _place(source: Path, target: Path, mode: str) -> str:
+    """Put one file at `target` and return the way it went: hardlink, symlink or copy."""
+    if mode == "symlink":
+        target.symlink_to(source.resolve())
+        return "symlink"
+    if mode == "hardlink":
+        try:
+            os.link(source.resolve(), target)
+            return "hardlink"
+        except OSError:  # another file system, or one without links
+            pass
+    shutil.copy2(source, target)
+    return "copy"
