@@ -9,7 +9,7 @@
 set -euo pipefail
 
 dataset=${dataset:-}                                  # folder with one folder of images for each class
-[ -z "$dataset" ] || dataset=$(realpath -m -- "$dataset")
+case $dataset in "" | /*) ;; *) dataset=$PWD/$dataset ;; esac
 cd "$(dirname "$0")"
 demo_path=${demo_path:-demo}                          # where the demo works, apart from your own runs
 [ -n "$dataset" ] && run="" || run="$demo_path/"
@@ -48,7 +48,7 @@ stage() {
         echo "finished before"
         return
     fi
-    mkdir -p "$stages"
+    mkdir -p "$stages" || { echo "error: $stages: cannot be written; set output_path_train to another folder" >&2; exit 2; }
     rm -f "$stages/$name"
     local start=$SECONDS
     "$@"
@@ -62,7 +62,8 @@ content() { cat -- "$@" | cksum; }
 printf '== environment: reads requirements.txt, writes .venv unless the active Python has all of it\n'
 python=$(bash scripts/setup.sh)
 echo "$python"
-export PYTHONPATH=$(realpath "$src_path")${PYTHONPATH:+:$PYTHONPATH} # tool/ imports the package, which the active Python may lack
+# tool/ imports the package, which the active Python may lack.
+export PYTHONPATH=$(cd "$src_path" && pwd)${PYTHONPATH:+:$PYTHONPATH}
 
 if [ -z "$dataset" ]; then
     dataset=$demo_path/games

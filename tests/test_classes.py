@@ -29,12 +29,13 @@ def test_order_of_lines_does_not_matter_and_windows_line_ends_and_bom_are_read(t
         ("pong 0\nqbert 0\n", ":2", "index 0 is already that of 'pong'"),
         ("pong 0\npong 1\n", ":2", "stands on line 1 already"),
         ("pong 0\nqbert 2\n", "", "no class has index 1"),
+        ("pong 0\ncaf\udce9 1\n", ":2", "not UTF-8"),
         ("", "", "no classes"),
     ],
 )
 def test_a_wrong_file_is_an_error_with_file_line_and_reason(tmp_path, text, line, reason):
     path = tmp_path / "annotations.txt"
-    path.write_text(text, encoding="utf-8")
+    path.write_text(text, encoding="utf-8", errors="surrogateescape")
     with pytest.raises(InputError) as error:
         read_class_names(path)
     assert str(error.value).startswith(f"{path}{line}:")
@@ -46,7 +47,7 @@ def test_a_missing_file_is_an_error(tmp_path):
         read_class_names(tmp_path / "annotations.txt")
 
 
-@pytest.mark.parametrize("name", [" pong", "pong ", "po\nng", ""])
+@pytest.mark.parametrize("name", [" pong", "pong ", "po\nng", "", "caf\udce9"])
 def test_a_name_that_could_not_be_read_back_is_refused(tmp_path, name):
     with pytest.raises(InputError, match="rename the folder"):
         write_class_names(tmp_path / "annotations.txt", [name])

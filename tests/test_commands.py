@@ -198,6 +198,21 @@ def test_prediction_errors(tmp_path, run, trained):
     assert "whole one of at least 1" in run("src/main_predict.py", "-w", "x", "-i", "y", "--batch-size", "0").err
 
 
+def test_file_names_of_any_bytes_are_predicted_and_named(tmp_path, run, trained):
+    good, bad = (tmp_path / os.fsdecode(name) for name in (b"caf\xe9.jpg", b"caf\xe8.jpg"))
+    shutil.copy(next(trained.dataset.rglob("*.jpg")), good)
+    bad.write_bytes(b"no image")
+    (tmp_path / "list.txt").write_bytes(b"caf\xe9.jpg 0\ncaf\xe8.jpg 1\n")
+    arguments = ("-w", trained.best, "--input", tmp_path / "list.txt", "--save", tmp_path / "npy")
+    for _ in range(2):  # the second time from the manifest
+        outcome = run("src/predict_repvgg.py", *arguments)
+        assert outcome.status == 0
+        assert r"list.txt:2: " in outcome.out
+        assert r"caf\udce8.jpg: not_an_image" in outcome.out
+    validated = run("src/main_predict.py", "-w", trained.best, "-i", tmp_path / "list.txt")
+    assert r"caf\udce8.jpg: not_an_image" in validated.out
+
+
 def test_a_full_disk_is_one_line_and_keeps_the_old_file(tmp_path, run, trained, monkeypatch):
     arguments = ("-w", trained.best, "--input", trained.dataset / "val.txt", "--save", tmp_path / "npy")
     assert run("src/predict_repvgg.py", *arguments).status == 0

@@ -69,3 +69,4 @@ def test_the_hash_follows_the_lines(tmp_path):
     one = read_file_list(write(tmp_path / "a.txt", "a.jpg 0\n"), 2).sha256
     assert one == read_file_list(write(tmp_path / "b.txt", "a.jpg 0"), 2).sha256
     assert one != read_file_list(write(tmp_path / "c.txt", "a.jpg 1\n"), 2).sha256
+    assert one != read_file_list(tmp_path / "a.txt", 2, root=tmp_path / "other").sha256

@@ -75,6 +75,11 @@ def test_the_main_job_on_a_users_two_classes(checkout):
     third = main_job(checkout, **variables)
     assert [f"-- {stage} took" in third.stdout for stage in STAGES] == [False] * 3 + [True] + [False] * 2, third.stdout
 
+    (checkout / "sv_train/stages/train").unlink()  # as after an interruption
+    fourth = main_job(checkout, **variables)
+    assert fourth.returncode == 0, fourth.stderr
+    assert "resumed after epoch 1 of 1" in fourth.stdout
+
     other = main_job(checkout, **variables | {"train_options": options.replace("lr=0.005", "lr=0.02")})
     assert other.returncode == 2
     assert "a training stands there already" in other.stderr

@@ -10,12 +10,11 @@ import os
 import sys
 from pathlib import Path
 
-from tqdm import tqdm
-
 from game_classifier.command import CommandParser, run_command
 from game_classifier.demo.atari import Recording, game_names
 from game_classifier.demo.recorder import record_games
 from game_classifier.errors import InputError
+from game_classifier.report.progress import progress
 
 
 def main() -> int:
@@ -66,7 +65,7 @@ def main() -> int:
 
     failures = {}
     frames_per_game = recording.episodes * recording.frames
-    with tqdm(total=len(games) * frames_per_game, unit="frame", desc="record") as bar:
+    with progress(total=len(games) * frames_per_game, unit="frame", desc="record") as bar:
         for game, reason in record_games(games, arguments.out, recording, arguments.jobs):
             bar.update(frames_per_game)
             if reason:

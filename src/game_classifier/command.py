@@ -50,6 +50,8 @@ def run_command(main: Callable[[], int | None]) -> NoReturn:
     Bad input and file-system errors end with one line on standard error and status 2, Ctrl-C with 130;
     anything else is a defect of ours and keeps its traceback.
     """
+    for stream in (sys.stdout, sys.stderr):  # a name that the terminal cannot show must not end a run
+        stream.reconfigure(errors="backslashreplace")
     try:
         status = main()
     except InputError as error:

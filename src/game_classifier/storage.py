@@ -45,5 +45,17 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` as readable JSON in one step."""
-    write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+    """Write `value` as readable JSON in one step; file names that are not UTF-8 make it all ASCII."""
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    if not is_utf8(text):
+        text = json.dumps(value, indent=2)
+    write_text(path, text + "\n")
+
+
+def is_utf8(text: str) -> bool:
+    """Whether `text` has none of the surrogates by which Python keeps other bytes of file names."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from game_classifier.data.lines import read_lines
 from game_classifier.errors import InputError
-from game_classifier.storage import write_text
+from game_classifier.storage import is_utf8, write_text
 
 # The index is what follows the last white space, since names of games hold spaces.
 NAME_AND_INDEX = re.compile(r"(?P<name>\S|\S.*\S)\s+(?P<index>\d+)")
@@ -33,6 +33,8 @@ def read_class_names(path: Path) -> tuple[str, ...]:
             raise InputError(f"{where}: index {index} is already that of {by_index[index]!r}; give each class its own")
         if name in line_of_name:
             raise InputError(f"{where}: class {name!r} stands on line {line_of_name[name]} already; remove one")
+        if not is_utf8(name):
+            raise InputError(f"{where}: {name!r} is not UTF-8; save the file in UTF-8")
         by_index[index] = name
         line_of_name[name] = number
     if not by_index:
@@ -49,9 +51,10 @@ def write_class_names(path: Path, class_names: Sequence[str]) -> None:
     """Write `annotations.txt`; a name that `read_class_names` could not read back raises InputError."""
     for name in class_names:
         match = NAME_AND_INDEX.fullmatch(f"{name} 0")
-        if not match or match["name"] != name:
+        if not match or match["name"] != name or not is_utf8(name):
             raise InputError(
-                f"class name {name!r}: it starts or ends with white space or holds a line break; rename the folder"
+                f"class name {name!r}: it starts or ends with white space, holds a line break or is not UTF-8;"
+                " rename the folder"
             )
     write_text(path, "".join(f"{name} {index}\n" for index, name in enumerate(class_names)))
 

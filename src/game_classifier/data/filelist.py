@@ -24,7 +24,7 @@ class FileList:
     source: Path
     paths: list[str]  # as the program can open them
     labels: np.ndarray  # int32 [N], UNLABELLED where the line is a path alone
-    sha256: str  # of the list file's lines
+    sha256: str  # of the list's lines, and of the root they were given
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -57,7 +57,8 @@ def read_file_list(path: Path, num_classes: int, root: Path | None = None) -> Fi
         labels.append(label)
     if not paths:
         raise InputError(f"{path}: the list is empty; each line is `path index`")
-    digest = hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+    identity = "\n".join([str(root or ""), *lines])
+    digest = hashlib.sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()
     return FileList(path, paths, np.array(labels, np.int32), digest)
 
 
