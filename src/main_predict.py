@@ -13,6 +13,7 @@ import numpy as np
 from game_classifier.command import CommandParser, run_command
 from game_classifier.data.filelist import UNLABELLED, read_file_list
 from game_classifier.data.frames import FrameError, read_frame
+from game_classifier.data.list_manifest import require_same_classes
 from game_classifier.deploy.runtime import Classifier, load_classifier
 from game_classifier.device import choose_threads
 from game_classifier.errors import InputError
@@ -45,6 +46,7 @@ def main() -> None:
 def validate(classifier: Classifier, path: Path, root: Path | None, batch_size: int, threads: int) -> None:
     """Print the scores on a labelled list."""
     frames = read_file_list(path, len(classifier.class_names), root)
+    require_same_classes(frames, classifier.class_names, classifier.source)
     if (frames.labels == UNLABELLED).all():
         raise InputError(
             f"{path}: no line has a class index, so there is nothing to score;"

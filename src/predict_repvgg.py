@@ -51,7 +51,7 @@ def main() -> None:
 def predict(arguments: argparse.Namespace) -> None:
     """Predict every list of the input, and say how fast."""
     classifier = load_classifier(arguments.weights, arguments.device)
-    lists = read_lists(find_lists(arguments.input), len(classifier.class_names), arguments.root)
+    lists = read_lists(find_lists(arguments.input), classifier, arguments.root)
     print(
         f"{sum(map(len, lists))} frames in {len(lists)} list(s), {arguments.weights} in {classifier.precision}"
         f" on {classifier.device}"

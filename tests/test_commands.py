@@ -12,7 +12,7 @@ import torch
 from conftest import CLASSES, ROOT, make_class_folders, make_dataset
 
 MAINS = ("main_train", "main_convert", "main_predict", "predict_repvgg")
-TOOLS = ("split_data", "get_annotation", "record_games")
+TOOLS = ("split_data", "get_annotation", "import_list", "shard_list", "record_games")
 
 
 @pytest.fixture
@@ -35,7 +35,8 @@ def train(run, tmp_path):
 def test_from_class_folders_to_classified_images(tmp_path, run):
     source, data, out = make_class_folders(tmp_path / "games"), tmp_path / "datasets2", tmp_path / "out"
     split = run("tool/split_data.py", "--source", source, "--out", data, "--group-by", r"(?P<group>.*)_\d+\.jpg")
-    assert "3 classes: 12 images in" in split.out
+    assert "| 蓝色        |     2 |     4 |   2 |" in split.out
+    assert "3 classes, 18 images in" in split.out
     lists = run("tool/get_annotation.py", "--dataset", data)
     assert "| 蓝色        |     2 |     4 |   2 |" in lists.out
     small = ["image_size=32", "train_sizes=[1.0]", "epochs=1", "batch_size=6", "min_steps=60", "lr=0.005"]
@@ -107,7 +108,11 @@ def test_split_errors(tmp_path, run):
     assert "empty: class folder with no images; add images or remove the folder" in split(source)
     shutil.copy(source / "green" / "0_0.jpg", source / "empty" / "0_0.jpg")
     assert "class 'empty' has one image only" in split(source)
-    assert "give a share between 0 and 1" in split(source, "--val-rate", 1.5)
+    assert "give shares above 0" in split(source, "--val-rate", 1.5)
+    assert "give shares above 0" in split(source, "--val-rate", 0.6, "--test-rate", 0.4)
+    assert "give at least 2" in split(source, "--folds", 1)
+    assert "--folds with --test-rate" in split(source, "--folds", 3, "--test-rate", 0.1)
+    assert "give one of the two" in split(source, "--group-by", "parent", "--time-blocks", 3)
     assert "--group-by" in split(source, "--group-by", "(")
     assert not (tmp_path / "out").exists()
     shutil.rmtree(source / "empty")

@@ -8,7 +8,7 @@ from conftest import make_class_folders
 
 from game_classifier.data.folders import list_class_folders
 from game_classifier.data.placing import IN_PROGRESS, MANIFEST, write_split
-from game_classifier.data.split import choose_validation, group_key
+from game_classifier.data.split import choose_parts, group_images
 from game_classifier.errors import InputError
 
 EPISODES = r"(?P<group>.*)_\d+\.jpg"
@@ -16,12 +16,11 @@ EPISODES = r"(?P<group>.*)_\d+\.jpg"
 
 def place(source: Path, out: Path, mode: str = "hardlink") -> dict[str, int]:
     classes = list_class_folders(source)
-    key = group_key(EPISODES)
-    validation = choose_validation(classes, 0.3, key, 0)
+    groups = group_images(classes, EPISODES)
+    parts = choose_parts(classes, groups, {"val": 0.3}, 0)
     sides: dict[str, list[str]] = {"train": [], "val": []}
-    for paths in classes.values():
-        for path in paths:
-            sides["val" if key(path) in validation else "train"].append(path)
+    for path, group in groups.items():
+        sides[parts[group]].append(path)
     return dict(write_split(source, out, sides, mode, {}))
 
 
@@ -56,6 +55,14 @@ def test_a_second_split_replaces_the_first(tmp_path):
     shutil.rmtree(source / "green")
     place(source, out)
     assert {path.split("/")[1] for path in images(out)} == {"red stripes", "蓝色"}
+
+
+def test_a_split_into_other_sides_takes_the_old_ones_away(tmp_path):
+    source, out = make_class_folders(tmp_path / "source"), tmp_path / "out"
+    place(source, out)
+    sides = {"fold1": sorted(images(source))[:9], "fold2": sorted(images(source))[9:]}
+    write_split(source, out, sides, "hardlink", {})
+    assert sorted(path.name for path in out.iterdir()) == ["fold1", "fold2", "split.json"]
 
 
 @pytest.mark.parametrize("before", [False, True])

@@ -1,8 +1,9 @@
-"""Write annotations.txt, train.txt and val.txt beside a data set, and print its class table.
+"""Write annotations.txt, train.txt and val.txt (and test.txt) beside a data set, and print its class table.
 
     python tool/get_annotation.py --dataset datasets2
     python tool/get_annotation.py --dataset datasets2 --classes datas/annotations.txt
 
+DATASET may be a torchvision ImageFolder. Folds (tool/split_data.py --folds) become the data sets DATASET/lists/foldK.
 The class order of an existing class file is kept and new classes are appended: no index changes its meaning.
 Next: python src/main_train.py -i DATASET -o sv_train
 """
@@ -35,11 +36,11 @@ def main() -> None:
     arguments = parser.parse_args()
 
     known = (arguments.classes or arguments.dataset / "annotations.txt").exists()
-    new, counts = annotate(arguments.dataset, arguments.classes, arguments.allow_missing)
+    new, counts, written = annotate(arguments.dataset, arguments.classes, arguments.allow_missing)
     print(class_counts_table(counts))
     if known and new:
         print(f"new classes, appended: {', '.join(new)}")
-    print(f"written: annotations.txt, train.txt and val.txt in {arguments.dataset}")
+    print(f"written: {', '.join(map(str, written))}")
 
 
 if __name__ == "__main__":

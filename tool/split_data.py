@@ -2,72 +2,99 @@
 
     python tool/split_data.py --source my_games --out datasets2
     python tool/split_data.py --source demo/games --out demo/datasets2 --group-by '(?P<group>.*)_\\d+\\.jpg'
+    python tool/split_data.py --source my_games --out datasets2 --time-blocks 10 --test-rate 0.1
+    python tool/split_data.py --source my_games --out datasets2 --group-by parent --folds 5
 
+With --folds K the sides are OUT/fold1 ... OUT/foldK.
 Next: python tool/get_annotation.py --dataset OUT
 """
 
 from pathlib import Path
 
-from game_classifier.command import CommandParser, run_command
+from game_classifier.command import CommandParser, positive, run_command
 from game_classifier.data.folders import list_class_folders
 from game_classifier.data.placing import write_split
-from game_classifier.data.split import choose_validation, group_key
+from game_classifier.data.split import choose_folds, choose_parts, group_by_time, group_images
 from game_classifier.errors import InputError
+from game_classifier.report.tables import class_counts_table
 
 
 def main() -> None:
-    """Parse, choose the validation groups, place the files, and say what went where."""
+    """Parse, choose the groups of each side, place the files, and say what went where."""
     parser = CommandParser(__doc__)
-    parser.add_argument("--source", type=Path, required=True, help="folder with one folder of images for each class")
-    parser.add_argument("--out", type=Path, required=True, help="where train/ and val/ go")
-    parser.add_argument(
-        "--val-rate",
-        type=float,
-        default=0.2,
-        help="share of each class for validation (default: %(default)s)",
-    )
-    parser.add_argument(
+    add = parser.add_argument
+    add("--source", type=Path, required=True, help="folder with one folder of images for each class")
+    add("--out", type=Path, required=True, help="where train/ and val/ go")
+    add("--val-rate", type=float, default=0.2, help="share of each class for validation (default: %(default)s)")
+    add("--test-rate", type=float, default=0.0, help="share of each class for OUT/test (default: none)")
+    add("--folds", type=positive, help="make this many parts of equal size instead, for cross-validation")
+    add(
         "--group-by",
         metavar="REGEX|parent",
         help="images of one group stay on one side: a regular expression with a named group `group`, searched in"
         " the path below --source, or each image's folder (default: each image is its own group)",
     )
-    parser.add_argument(
+    add(
+        "--time-blocks",
+        type=positive,
+        metavar="N",
+        help="groups are N runs of neighbouring images in each folder, in the order of their names",
+    )
+    add(
         "--mode",
         choices=["hardlink", "copy", "symlink"],
         default="hardlink",
         help="hard links fall back to copies where the file system has none (default: %(default)s)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
+    add("--seed", type=int, default=0, help="(default: %(default)s)")
     arguments = parser.parse_args()
-    if not 0 < arguments.val_rate < 1:
-        raise InputError(f"--val-rate {arguments.val_rate}: give a share between 0 and 1, such as 0.2")
+    shares = require_consistent(arguments)
 
     classes = list_class_folders(arguments.source)
-    key = group_key(arguments.group_by)
-    validation = choose_validation(classes, arguments.val_rate, key, arguments.seed)
-    sides: dict[str, list[str]] = {"train": [], "val": []}
-    for paths in classes.values():
-        for path in paths:
-            sides["val" if key(path) in validation else "train"].append(path)
-    settings = {
-        "source": str(arguments.source),
-        "val_rate": arguments.val_rate,
-        "group_by": arguments.group_by,
-        "seed": arguments.seed,
-    }
+    if arguments.time_blocks:
+        groups = group_by_time(classes, arguments.time_blocks)
+    else:
+        groups = group_images(classes, arguments.group_by)
+    if arguments.folds:
+        parts = choose_folds(classes, groups, arguments.folds, arguments.seed)
+    else:
+        parts = choose_parts(classes, groups, shares, arguments.seed)
+    sides: dict[str, list[str]] = {part: [] for part in sorted(set(parts.values()))}
+    for path, group in groups.items():
+        sides[parts[group]].append(path)
+    names = ("source", "val_rate", "test_rate", "folds", "group_by", "time_blocks", "seed")
+    settings = {name: getattr(arguments, name) for name in names} | {"source": str(arguments.source)}
     placed = write_split(arguments.source, arguments.out, sides, arguments.mode, settings)
 
+    counts = {
+        name: {side: sum(parts[groups[path]] == side for path in paths) for side in sides}
+        for name, paths in classes.items()
+    }
+    print(class_counts_table(counts))
     ways = ", ".join(f"{count} by {way}" for way, count in placed.items())
-    print(
-        f"{len(classes)} classes: {len(sides['train'])} images in {arguments.out / 'train'},"
-        f" {len(sides['val'])} in {arguments.out / 'val'} ({ways})"
-    )
-    if arguments.group_by is None:
+    print(f"{len(classes)} classes, {len(groups)} images in {arguments.out} ({ways})")
+    if arguments.group_by is None and arguments.time_blocks is None:
         print(
             "Each image was split for itself. If there are several frames of one recording, the validation accuracy"
-            " will flatter: use --group-by."
+            " will flatter: use --group-by or --time-blocks."
         )
+
+
+def require_consistent(arguments) -> dict[str, float]:
+    """Return the shares of the sides besides training; InputError for options that contradict each other."""
+    shares = {"val": arguments.val_rate} | ({"test": arguments.test_rate} if arguments.test_rate else {})
+    if not all(0 < share < 1 for share in shares.values()) or sum(shares.values()) >= 1:
+        raise InputError(
+            f"--val-rate {arguments.val_rate}, --test-rate {arguments.test_rate}: give shares above 0 that leave"
+            " something for training, such as 0.2 and 0.1"
+        )
+    if arguments.folds == 1:
+        raise InputError("--folds 1: give at least 2")
+    if arguments.folds and arguments.test_rate:
+        raise InputError("--folds with --test-rate: split the test part off first, then make folds of its train folder")
+    if arguments.group_by is not None and arguments.time_blocks is not None:
+        raise InputError("--group-by with --time-blocks: give one of the two")
+    return shares
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from game_classifier.data.classes import read_class_names
 from game_classifier.data.filelist import FileList, read_file_list, require_complete
+from game_classifier.data.list_manifest import require_same_classes
 from game_classifier.errors import InputError
 
 ANNOTATIONS = "annotations.txt"
@@ -35,5 +36,6 @@ def read_dataset(folder: Path, root: Path | None = None) -> Dataset:
         raise InputError(f"{folder / ANNOTATIONS}: one class only; a classifier needs at least two")
     lists = [read_file_list(folder / name, len(class_names), root) for name in (TRAIN_LIST, VAL_LIST)]
     for frames in lists:
+        require_same_classes(frames, class_names, folder / ANNOTATIONS)
         require_complete(frames)
     return Dataset(class_names, *lists)

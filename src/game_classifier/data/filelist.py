@@ -13,6 +13,7 @@ from game_classifier.errors import InputError
 from game_classifier.storage import write_text
 
 UNLABELLED = -1
+MAX_CLASSES = 2**31 - 1  # labels are int32; for reading a list whose class list is not at hand
 PATH_AND_LABEL = re.compile(r"(?P<path>.*\S)\s+(?P<label>[+-]?\d+)")
 LABEL_ALONE = re.compile(r"\s*[+-]?\d+\s*")
 
@@ -79,7 +80,12 @@ def require_complete(frames: FileList) -> None:
 
 def write_file_list(path: Path, names: Sequence[str], labels: Sequence[int]) -> None:
     """Write `names` (with `/` separators, relative to the list's folder) and their class indices."""
-    broken = next((name for name in names if "\n" in name or "\r" in name), None)
+    write_lines(path, [f"{name} {label}" for name, label in zip(names, labels, strict=True)])
+
+
+def write_lines(path: Path, lines: Sequence[str]) -> None:
+    """Write the lines of a list; InputError for one that a list cannot hold."""
+    broken = next((line for line in lines if "\n" in line or "\r" in line), None)
     if broken is not None:
         raise InputError(f"{broken!r}: a file name with a line break cannot stand in a list; rename it")
-    write_text(path, "".join(f"{name} {label}\n" for name, label in zip(names, labels, strict=True)))
+    write_text(path, "".join(f"{line}\n" for line in lines))

@@ -38,7 +38,7 @@ def list_class_folders(source: Path) -> dict[str, list[str]]:
     names = sorted(entry.name for entry in source.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     if not names:
         raise InputError(f"{source}: holds no class folders; it needs one folder of images for each class")
-    classes = {name: _list_images(source, name) for name in names}
+    classes = {name: [f"{name}/{image}" for image in list_images(source / name)] for name in names}
     empty = [name for name, images in classes.items() if not images]
     if empty:
         raise InputError(
@@ -47,9 +47,10 @@ def list_class_folders(source: Path) -> dict[str, list[str]]:
     return classes
 
 
-def _list_images(source: Path, class_name: str) -> list[str]:
+def list_images(source: Path) -> list[str]:
+    """Return the paths of all images in and below `source`, relative to it, with `/`, sorted by code point."""
     images = []
-    for folder, subfolders, files in os.walk(source / class_name, followlinks=True):
+    for folder, subfolders, files in os.walk(source, followlinks=True):
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
         relative = Path(folder).relative_to(source)
         images += [

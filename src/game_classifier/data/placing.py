@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,8 @@ def write_split(
     manifest = out / MANIFEST
     previous = json.loads(manifest.read_text(encoding="utf-8"))["files"] if manifest.exists() else []
     files = [f"{side}/{path}" for side, paths in sides.items() for path in paths]
-    _require_own_files(out, sides, set(previous))
+    folders = {*sides, *(path.partition("/")[0] for path in previous)}
+    _require_own_files(out, folders, set(previous))
 
     building = out / IN_PROGRESS
     shutil.rmtree(building, ignore_errors=True)
@@ -40,18 +41,19 @@ def write_split(
             placed[_place(source / path, target, mode)] += 1
     # From here on a kill may leave old and new files mixed: the manifest owns both until all is done.
     write_json(manifest, {**settings, "files": sorted({*previous, *files})})
+    for folder in sorted(folders):
+        if (out / folder).exists():
+            shutil.rmtree(out / folder)
     for side in sides:
-        if (out / side).exists():
-            shutil.rmtree(out / side)
         (building / side).rename(out / side)
     building.rmdir()
     write_json(manifest, {**settings, "files": files})
     return placed
 
 
-def _require_own_files(out: Path, sides: Mapping[str, Sequence[str]], own: set[str]) -> None:
-    for side in sides:
-        for folder, _, names in os.walk(out / side):
+def _require_own_files(out: Path, folders: Iterable[str], own: set[str]) -> None:
+    for top in sorted(folders):
+        for folder, _, names in os.walk(out / top):
             for name in names:
                 path = (Path(folder) / name).relative_to(out).as_posix()
                 if path not in own:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from game_classifier.data.classes import class_hash
 from game_classifier.data.frames import Preprocessing
 from game_classifier.errors import InputError
 from game_classifier.models.zoo import build_model
@@ -50,6 +51,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "class_names": list(checkpoint.class_names),
+        "class_hash": class_hash(checkpoint.class_names),
         "preprocessing": checkpoint.preprocessing.to_dict(),
     }
     # Into an open file: given a path, torch would keep the temporary name inside, and equal checkpoints would differ.

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from game_classifier.data.dataset import ANNOTATIONS
 from game_classifier.data.filelist import FileList, read_file_list
+from game_classifier.data.list_manifest import require_same_classes
 from game_classifier.deploy.runtime import Classifier
 from game_classifier.errors import InputError
 from game_classifier.predict.shard import predict_shard
@@ -23,9 +24,12 @@ def find_lists(source: Path) -> list[Path]:
     return lists
 
 
-def read_lists(sources: Sequence[Path], num_classes: int, root: Path | None) -> list[FileList]:
-    """Read every list before the first frame is predicted, so that a wrong line shows at once."""
-    return [read_file_list(source, num_classes, root) for source in sources]
+def read_lists(sources: Sequence[Path], classifier: Classifier, root: Path | None) -> list[FileList]:
+    """Read every list before the first frame is predicted, so that a wrong one shows at once."""
+    lists = [read_file_list(source, len(classifier.class_names), root) for source in sources]
+    for frames in lists:
+        require_same_classes(frames, classifier.class_names, classifier.source)
+    return lists
 
 
 def predict_lists(lists: Sequence[FileList], classifier: Classifier, save: Path, batch_size: int, threads: int) -> int:

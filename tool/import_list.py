@@ -1,0 +1,58 @@
+"""Make a list of ours from one that another tool wrote.
+
+    python tool/import_list.py datas/train.txt --classes datas/annotations.txt --encoding gbk --out datasets2/train.txt
+    python tool/import_list.py labels.csv --root frames --out datasets2/val.txt
+
+Reads Awesome-Backbones' lists (`path index` lines, backslashes, any encoding, paths from the project's root) and CSV
+files with a path and a label column, whose labels are class names or indices. Writes the list, with annotations.txt
+and lists.json beside it; class names that are new are appended. A torchvision ImageFolder needs no list:
+python tool/get_annotation.py --dataset FOLDER takes it as it is.
+"""
+
+from pathlib import Path
+
+from game_classifier.command import CommandParser, run_command
+from game_classifier.data.classes import read_class_names, write_class_names
+from game_classifier.data.dataset import ANNOTATIONS
+from game_classifier.data.filelist import write_file_list
+from game_classifier.data.import_list import label_entries, read_foreign_list
+from game_classifier.data.list_manifest import write_list_manifest
+from game_classifier.data.shards import relative
+from game_classifier.storage import make_folder
+
+
+def main() -> None:
+    """Parse, read the foreign list, write ours."""
+    parser = CommandParser(__doc__)
+    add = parser.add_argument
+    add("source", type=Path, metavar="LIST", help="list or CSV file of another tool")
+    add("--out", type=Path, required=True, metavar="FILE", help="list to write, such as datasets2/train.txt")
+    add(
+        "--classes", type=Path, metavar="FILE", help="class file of the indices (default: annotations.txt beside --out)"
+    )
+    add("--root", type=Path, default=Path(), help="folder that the paths stand against (default: the current one)")
+    add("--encoding", default="utf-8", help="of the list (default: %(default)s)")
+    add("--path-column", default="path", help="of a CSV file (default: %(default)s)")
+    add("--label-column", default="label", help="of a CSV file (default: %(default)s)")
+    arguments = parser.parse_args()
+
+    entries = read_foreign_list(
+        arguments.source, arguments.root, arguments.encoding, arguments.path_column, arguments.label_column
+    )
+    folder = arguments.out.parent
+    classes = arguments.classes or folder / ANNOTATIONS
+    known = read_class_names(classes) if arguments.classes or classes.exists() else ()
+    labels, class_names = label_entries(entries, known)
+
+    make_folder(folder)
+    write_class_names(folder / ANNOTATIONS, class_names)
+    write_file_list(arguments.out, [relative(entry.path, folder) for entry in entries], labels)
+    write_list_manifest(folder, class_names, [arguments.out.name])
+    new = class_names[len(known) :]
+    print(f"written: {arguments.out}: {len(entries)} frames of {len(set(labels))} classes")
+    if new:
+        print(f"new classes, appended to {folder / ANNOTATIONS}: {', '.join(new)}")
+
+
+if __name__ == "__main__":
+    run_command(main)
