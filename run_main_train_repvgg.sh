@@ -16,6 +16,7 @@ demo_path=${demo_path:-demo}                          # where the demo works, ap
 
 src_path=${src_path:-src/}
 input_path=${input_path:-${run}datasets2}             # the divided data set and its lists
+output_path_check=${output_path_check:-${run}check_report} # what is wrong with the data
 output_path_train=${output_path_train:-${run}sv_train} # checkpoints, log, curves
 output_path_pt=${output_path_pt:-${run}save_pt_pth_file} # the deploy file
 output_path_npy=${output_path_npy:-${run}save_npy_file} # predictions and per-class results
@@ -86,6 +87,12 @@ stage split "$dataset" "$input_path/split.json" "$names" \
 stage lists "$input_path" "$input_path/train.txt" "$(content "$input_path/split.json")" \
     "$python" tool/get_annotation.py --dataset "$input_path" "${classes[@]}"
 
+# Status 1 means that something was found: it is shown, and the user decides.
+check() { "$@" || [ $? -eq 1 ]; }
+stage check "the frames of $input_path" "$output_path_check/report.html" \
+    "$(content "$input_path/annotations.txt" "$input_path/train.txt" "$input_path/val.txt")" check \
+    "$python" tool/check_dataset.py --lists "$input_path/train.txt" "$input_path/val.txt" --out "$output_path_check"
+
 lists=$(content "$input_path/annotations.txt" "$input_path/train.txt" "$input_path/val.txt" "$config")
 train() {
     local resume=()
@@ -115,6 +122,7 @@ All stages are finished.
   deploy file       $deploy
   predictions       $output_path_npy/val.npy
   per-class results $output_path_npy/results/per_class.csv (and .npy, confusion.npy)
+  data set check    $output_path_check/report.html, findings.csv
   training          $output_path_train/metrics.jsonl, curves.png
   validation table  $validation
 Next:

@@ -11,7 +11,7 @@ import pytest
 from conftest import ROOT, make_class_folders
 
 SMALL = "image_size=32 train_sizes=[1.0] epochs=1 batch_size=6 min_steps=60 lr=0.005"
-STAGES = ["split", "lists", "train", "convert", "validate", "predict"]
+STAGES = ["split", "lists", "check", "train", "convert", "validate", "predict"]
 
 
 @pytest.fixture
@@ -51,13 +51,14 @@ def test_the_main_job_on_a_users_two_classes(checkout):
     variables = {"dataset": "my games", "train_options": options}  # relative to where the user stands
     first = main_job(checkout, **variables)
     assert first.returncode == 0, first.stderr
-    assert [f"-- {stage} took" in first.stdout for stage in STAGES] == [True] * 6
+    assert [f"-- {stage} took" in first.stdout for stage in STAGES] == [True] * 7
     for name in (
         "sv_train/model/repvgg_a0_best.pth",
         "save_pt_pth_file/repvgg_a0_cpp_deploy.pt",
         "save_npy_file/val.npy",
         "save_npy_file/results/per_class.csv",
         "sv_train/validation.txt",
+        "check_report/report.html",
     ):
         assert (checkout / name).is_file()
         assert name in first.stdout
@@ -68,12 +69,12 @@ def test_the_main_job_on_a_users_two_classes(checkout):
 
     again = main_job(checkout, **variables)
     assert again.returncode == 0, again.stderr
-    assert again.stdout.count("finished before") == 6
+    assert again.stdout.count("finished before") == 7
     assert "took" not in again.stdout
 
     (checkout / "save_pt_pth_file/repvgg_a0_cpp_deploy.pt").unlink()
     third = main_job(checkout, **variables)
-    assert [f"-- {stage} took" in third.stdout for stage in STAGES] == [False] * 3 + [True] + [False] * 2, third.stdout
+    assert [f"-- {stage} took" in third.stdout for stage in STAGES] == [False] * 4 + [True] + [False] * 2, third.stdout
 
     (checkout / "sv_train/stages/train").unlink()  # as after an interruption
     fourth = main_job(checkout, **variables)

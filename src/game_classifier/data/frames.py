@@ -16,6 +16,8 @@ from torch import Tensor
 MAX_PIXELS = 2**27  # 134 megapixels: eight times a 4K frame; larger files are decompression bombs
 Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit warns on standard error; ours marks the row
 EXIF_ORIENTATION = 0x0112
+# Divisors of a JPEG's size at which libjpeg-turbo is fast, besides 8, which keeps the mean of each 8x8 block alone.
+SCALES = (4, 2, 1)
 RESIZE_MODES = ("squash", "letterbox", "center_crop")
 # Means and standard deviations of RGB in ImageNet, range 0..1, which pretrained networks expect.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -65,34 +67,71 @@ class Preprocessing:
         return cls(**values | {"mean": tuple(values["mean"]), "std": tuple(values["std"])})
 
 
+@dataclass(frozen=True)
+class Header:
+    """What an image file says of itself before its pixels."""
+
+    format: str  # Pillow's name for it: "JPEG", "PNG" ...
+    mode: str  # Pillow's name for the pixels as stored: "YCbCr", "L", "RGB", "CMYK", "P", "I;16" ...
+    width: int  # as stored, before any rotation
+    height: int
+    rotated: bool  # EXIF says that the picture lies on its side, on its head, or is mirrored
+
+
 def read_frame(path: str | Path, preprocessing: Preprocessing) -> np.ndarray:
     """Read an image file as uint8 RGB [height, width, 3]; raises FrameError and nothing else."""
-    try:
-        data = Path(path).read_bytes()
-    except FileNotFoundError:
-        raise FrameError(FrameStatus.MISSING) from None
-    except (OSError, ValueError):  # ValueError: a NUL byte in the name
-        raise FrameError(FrameStatus.UNREADABLE) from None
-    frame = decode(data, preprocessing)
+    frame = decode(read_file(path), preprocessing)
     pixels = torch.from_numpy(frame).permute(2, 0, 1).unsqueeze(0)
     pixels = resize_frames(pixels, preprocessing.height, preprocessing.width, preprocessing.resize)
     return pixels[0].permute(1, 2, 0).contiguous().numpy()
 
 
-def decode(data: bytes, preprocessing: Preprocessing) -> np.ndarray:
+def read_file(path: str | Path) -> bytes:
+    """The bytes of an image file; raises FrameError (missing, unreadable) and nothing else."""
+    try:
+        return Path(path).read_bytes()
+    except FileNotFoundError:
+        raise FrameError(FrameStatus.MISSING) from None
+    except (OSError, ValueError):  # ValueError: a NUL byte in the name
+        raise FrameError(FrameStatus.UNREADABLE) from None
+
+
+def describe(data: bytes) -> Header:
+    """Read the header of an image file's bytes, without decoding pixels where the format allows that.
+
+    Raises FrameError(NOT_AN_IMAGE) where there is no header to read.
+    """
+    if data.startswith(b"\xff\xd8"):
+        try:
+            height, width, colorspace, _ = simplejpeg.decode_jpeg_header(data)
+        except ValueError:
+            pass  # a rare variant, which Pillow may know
+        else:
+            return Header("JPEG", "L" if colorspace == "Gray" else colorspace, width, height, _is_rotated(data))
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            # The mode is asked first: EXIF of a PNG may stand after its pixels and then loads them.
+            shape = image.format or "", image.mode, image.width, image.height
+            return Header(*shape, image.getexif().get(EXIF_ORIENTATION, 1) != 1)
+    except Exception:  # decoders raise many types on hostile bytes; none may end a run
+        raise FrameError(FrameStatus.NOT_AN_IMAGE) from None
+
+
+def decode(data: bytes, preprocessing: Preprocessing, scales: tuple[int, ...] = SCALES) -> np.ndarray:
     """Decode an image file's bytes to uint8 RGB [H, W, 3], upright.
 
-    A JPEG much larger than the network's input comes at 1/2 or 1/4 of its size, never below what
-    `preprocessing` resizes to. The format is judged by the content, never by the file's name.
+    A JPEG much larger than the network's input comes at the first of `scales` (divisors of its size, the last
+    one 1) that leaves it no smaller than what `preprocessing` resizes to. The format is judged by the content,
+    never by the file's name.
     Raises FrameError.
     """
     if not data:
         raise FrameError(FrameStatus.EMPTY)
-    frame = _decode_jpeg(data, preprocessing) if data.startswith(b"\xff\xd8") else None
+    frame = _decode_jpeg(data, preprocessing, scales) if data.startswith(b"\xff\xd8") else None
     return frame if frame is not None else _decode_with_pillow(data)
 
 
-def _decode_jpeg(data: bytes, preprocessing: Preprocessing) -> np.ndarray | None:
+def _decode_jpeg(data: bytes, preprocessing: Preprocessing, scales: tuple[int, ...]) -> np.ndarray | None:
     """Decode with libjpeg-turbo; None for what Pillow must read: CMYK, rotated by EXIF, rare variants."""
     try:
         height, width, colorspace, _ = simplejpeg.decode_jpeg_header(data)
@@ -103,8 +142,7 @@ def _decode_jpeg(data: bytes, preprocessing: Preprocessing) -> np.ndarray | None
     if colorspace in ("CMYK", "YCCK") or _is_rotated(data):
         return None
     least = resized_size(height, width, preprocessing.height, preprocessing.width, preprocessing.resize)
-    # Only these two scales are fast in libjpeg-turbo; others cost more than they save.
-    for scale in (4, 2, 1):
+    for scale in scales:
         scaled = -(-height // scale), -(-width // scale)
         if scaled[0] >= least[0] and scaled[1] >= least[1]:
             break
@@ -117,12 +155,28 @@ def _decode_jpeg(data: bytes, preprocessing: Preprocessing) -> np.ndarray | None
 
 
 def _is_rotated(data: bytes) -> bool:
-    if b"Exif\0\0" not in data[:65536]:
+    if not _has_exif(data):
         return False
     try:
         return Image.open(io.BytesIO(data)).getexif().get(EXIF_ORIENTATION, 1) != 1
     except Exception:  # a broken EXIF block does not spoil the picture
         return False
+
+
+def _has_exif(data: bytes) -> bool:
+    """Whether EXIF stands before the pixels of a JPEG; walking the segments is faster than a search in all bytes."""
+    position = 2
+    while data[position : position + 1] == b"\xff":
+        marker = data[position + 1 : position + 2]
+        if marker == b"\xff":  # a fill byte
+            position += 1
+            continue
+        if marker == b"\xda":  # the pixels begin
+            return False
+        if data[position + 4 : position + 10] == b"Exif\0\0":
+            return True
+        position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
+    return False
 
 
 def _decode_with_pillow(data: bytes) -> np.ndarray:

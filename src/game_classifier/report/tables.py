@@ -14,7 +14,7 @@ def summary_table(title: str, summary: Summary) -> str:
     """One row of the five scores."""
     header = ["Top-1 Acc", "Top-5 Acc", "Mean Precision", "Mean Recall", "Mean F1 Score"]
     scores = (summary.top1, summary.top5, summary.mean_precision, summary.mean_recall, summary.mean_f1)
-    return _table(title, header, [[_percent(score) for score in scores]], first_number=0)
+    return table(title, header, [[percent(score) for score in scores]], first_number=0)
 
 
 def worst_classes_table(per_class: np.ndarray, confusion: np.ndarray) -> str:
@@ -26,9 +26,9 @@ def worst_classes_table(per_class: np.ndarray, confusion: np.ndarray) -> str:
     rows = []
     for index in order:
         row = per_class[index]
-        scores = [_percent(row[name]) for name in ("precision", "recall", "f1")]
+        scores = [percent(row[name]) for name in ("precision", "recall", "f1")]
         rows.append([row["class"], *scores, str(row["support"]), _taken_for(index, per_class, confusion)])
-    return _table(title, header, rows)
+    return table(title, header, rows)
 
 
 def class_counts_table(counts: Mapping[str, Mapping[str, int]]) -> str:
@@ -36,20 +36,20 @@ def class_counts_table(counts: Mapping[str, Mapping[str, int]]) -> str:
     rows = [[name, str(index), *map(str, sides.values())] for index, (name, sides) in enumerate(counts.items())]
     sides = list(next(iter(counts.values())))
     sums = [str(sum(of[side] for of in counts.values())) for side in sides]
-    return _table("Classes", ["Class", "Index", *(side.capitalize() for side in sides)], [*rows, ["all", "", *sums]])
+    return table("Classes", ["Class", "Index", *(side.capitalize() for side in sides)], [*rows, ["all", "", *sums]])
 
 
 def predicted_counts_table(class_names: Sequence[str], counts: np.ndarray) -> str:
     """How often each class was predicted, the most frequent first: what can be said without labels."""
     order = [index for index in np.argsort(-counts, kind="stable") if counts[index]]
-    rows = [[class_names[index], str(counts[index]), _percent(counts[index] / counts.sum())] for index in order]
-    return _table("Predicted", ["Class", "Frames", "Share"], rows)
+    rows = [[class_names[index], str(counts[index]), percent(counts[index] / counts.sum())] for index in order]
+    return table("Predicted", ["Class", "Frames", "Share"], rows)
 
 
 def top_classes_table(names: Sequence[str], probabilities: Iterable[float]) -> str:
     """The likeliest classes of one image."""
-    rows = [[name, _percent(value)] for name, value in zip(names, probabilities, strict=True)]
-    return _table("Likeliest", ["Class", "Probability"], rows)
+    rows = [[name, percent(value)] for name, value in zip(names, probabilities, strict=True)]
+    return table("Likeliest", ["Class", "Probability"], rows)
 
 
 def _taken_for(index: int, per_class: np.ndarray, confusion: np.ndarray) -> str:
@@ -59,13 +59,17 @@ def _taken_for(index: int, per_class: np.ndarray, confusion: np.ndarray) -> str:
     return f"{per_class['class'][worst]} ({wrong[worst]})" if wrong[worst] else ""
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """A share of 0..1 in percent with two decimals, without the sign."""
     return f"{100 * share:.2f}"
 
 
-def _table(title: str, header: list[str], rows: list[list[str]], first_number: int = 1) -> str:
-    """`first_number` is the first column to align on the right. A title wider than the table is not shown."""
-    table = AsciiTable([header, *rows], f" {title} ")
+def table(title: str, header: list[str], rows: list[list[str]], first_number: int = 1) -> str:
+    """One table as text; columns from `first_number` on are aligned on the right.
+
+    A title wider than the table is not shown.
+    """
+    drawn = AsciiTable([header, *rows], f" {title} ")
     for column in range(first_number, len(header)):
-        table.justify_columns[column] = "right"
-    return table.table
+        drawn.justify_columns[column] = "right"
+    return drawn.table

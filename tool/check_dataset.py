@@ -1,0 +1,134 @@
+"""Check every frame of the lists of a data set; the first list is the training list.
+
+    python tool/check_dataset.py --lists datasets2/train.txt datasets2/val.txt
+    python tool/check_dataset.py --lists datasets2/train.txt datasets2/val.txt --max-leakage 0.01 --fix-lists
+
+Writes OUT/findings.csv and OUT/report.html. Ends with status 0 when nothing was found, 1 when something was, and
+2 for wrong use. Frames of later lists that look like one of training are listed when they are more than
+--max-leakage of their list.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from game_classifier.command import CommandParser, positive, run_command
+from game_classifier.data.classes import read_class_names
+from game_classifier.data.dataset import ANNOTATIONS
+from game_classifier.data.filelist import UNLABELLED, FileList, read_file_list
+from game_classifier.data.fixed_lists import fixed_path, write_fixed_list
+from game_classifier.data.inspect import INSPECTED, inspect_files
+from game_classifier.data.list_manifest import require_same_classes
+from game_classifier.data.near_duplicates import DEFAULT_DISTANCE, MAX_DISTANCE
+from game_classifier.device import choose_threads
+from game_classifier.errors import InputError
+from game_classifier.report.check_page import write_report
+from game_classifier.report.check_tables import findings_table, leakage_table, lists_table
+from game_classifier.report.findings import Frames, Report, find_all
+from game_classifier.report.progress import progress
+from game_classifier.storage import make_folder
+
+
+def main() -> int:
+    """Parse, inspect the files, judge them, report; 1 when something was found."""
+    arguments = parse()
+    classes = arguments.classes or arguments.lists[0].parent / ANNOTATIONS
+    class_names = read_class_names(classes)
+    lists = read_lists(arguments.lists, class_names, classes, arguments.root)
+    make_folder(arguments.out)  # what cannot be written shows before the work, not after it
+
+    frames = Frames(lists, inspect_all(lists, choose_threads(arguments.threads)))
+    report = find_all(frames, class_names, arguments.distance, arguments.max_leakage)
+    write_report(report, arguments.out)
+    print_summary(report)
+    if arguments.fix_lists:
+        fix_lists(report)
+    print(f"written: findings.csv and report.html in {arguments.out}")
+    return 1 if report.findings else 0
+
+
+def parse() -> argparse.Namespace:
+    """The arguments, checked; InputError for a value out of its range."""
+    parser = CommandParser(__doc__)
+    add = parser.add_argument
+    add("--lists", type=Path, nargs="+", required=True, metavar="LIST", help="training list first, then the others")
+    add(
+        "--max-leakage",
+        type=float,
+        default=0.01,
+        metavar="SHARE",
+        help="share of a later list's frames with a twin in training that is no finding yet (default: %(default)s)",
+    )
+    add("--out", type=Path, default=Path("check_report"), help="folder of the report (default: %(default)s)")
+    add("--classes", type=Path, metavar="FILE", help="class file (default: annotations.txt beside the first list)")
+    add("--root", type=Path, help="folder that relative paths in a list stand against (default: the list's)")
+    add("--threads", type=positive, help="decoding threads (default: the processors)")
+    add(
+        "--distance",
+        type=int,
+        default=DEFAULT_DISTANCE,
+        metavar="BITS",
+        help="bits of 64 in which the hashes of two alike frames may differ (default: %(default)s)",
+    )
+    add(
+        "--fix-lists",
+        action="store_true",
+        help="write LIST.fixed.txt beside each list, without unreadable files, copies, frames of two classes,"
+        " and in later lists frames with a twin in training",
+    )
+    arguments = parser.parse_args()
+    if not 0 <= arguments.max_leakage <= 1:
+        raise InputError(f"--max-leakage {arguments.max_leakage}: give a share from 0 to 1, such as 0.01")
+    if not 0 <= arguments.distance <= MAX_DISTANCE:
+        raise InputError(f"--distance {arguments.distance}: give a number of bits from 0 to {MAX_DISTANCE}")
+    own = [path.resolve() for path in arguments.lists]
+    for number, path in enumerate(arguments.lists):
+        if own[number] in own[:number]:
+            raise InputError(f"{path}: given twice; a list cannot be compared with itself")
+        if arguments.fix_lists and fixed_path(own[number]) in own:
+            raise InputError(f"{path}: its fixed list would replace a list that was given; leave one of them out")
+    return arguments
+
+
+def read_lists(sources: Sequence[Path], class_names: Sequence[str], classes: Path, root: Path | None) -> list[FileList]:
+    """Read the lists; InputError for a bad line, and for one without a class index."""
+    lists = [read_file_list(source, len(class_names), root) for source in sources]
+    for frames in lists:
+        require_same_classes(frames, class_names, classes)
+        unlabelled = np.flatnonzero(frames.labels == UNLABELLED)
+        if len(unlabelled):
+            raise InputError(f"{frames.source}:{unlabelled[0] + 1}: no class index after the path; add it")
+    return lists
+
+
+def inspect_all(lists: Sequence[FileList], threads: int) -> np.ndarray:
+    """Inspect the files of all lists with a progress bar; INSPECTED [N]."""
+    paths = [path for frames in lists for path in frames.paths]
+    rows = np.zeros(len(paths), INSPECTED)
+    with progress(total=len(paths), desc="Check", unit="frame") as bar:
+        for more in inspect_files(paths, threads, rows):
+            bar.update(more)
+    return rows
+
+
+def print_summary(report: Report) -> None:
+    """The lists, the leakage, and what was found."""
+    print(lists_table(report))
+    if report.leakage:
+        print(leakage_table(report))
+    print(findings_table(report) if report.findings else "nothing was found")
+
+
+def fix_lists(report: Report) -> None:
+    """Write the fixed lists and say how many lines each lacks."""
+    frames = report.frames
+    for number, each in enumerate(frames.lists):
+        left_out = report.left_out[frames.list_of == number]
+        path = write_fixed_list(each, left_out)
+        print(f"written: {path}, {left_out.sum()} of {len(each)} lines left out")
+
+
+if __name__ == "__main__":
+    run_command(main)
