@@ -2,8 +2,8 @@
 
     python scripts/bench_check.py demo/games [--files 2000] [--threads 2] [--lines 10000 100000]
 
-Bare decoding reads each file and decodes it at 1/4 of its size by simplejpeg in as many threads: the least that
-any check must do. Both run in turns, three rounds in one process, and the medians are compared.
+Bare decoding reads each file and decodes it at 1/4 of its size by simplejpeg in as many threads; the inspection
+itself decodes at 1/8. Both run in turns, three rounds in one process, and the medians are compared.
 """
 
 import argparse

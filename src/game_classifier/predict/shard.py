@@ -81,8 +81,8 @@ def predict_shard(
                         unread.append({"line": row + 1, "path": frames.paths[row], "reason": reason})
                 bar.update(len(batch.rows))
         table["label"] = frames.labels
-        unlit = table["status"] != FrameStatus.OK
-        table["pred"][unlit] = NO_PREDICTION
+        not_read = table["status"] != FrameStatus.OK
+        table["pred"][not_read] = NO_PREDICTION
         table.flush()
         del table
     write_json(

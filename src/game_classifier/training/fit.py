@@ -101,7 +101,7 @@ def train_epoch(trainee: Trainee, config: Config, dataset: Dataset, epoch: int) 
     orders = [torch.randperm(len(dataset.train), generator=generator) for _ in range(passes)]
     rows = torch.cat(orders).numpy()[: steps * config.batch_size]
     preprocessing = config.preprocessing()
-    return train_one_epoch(
+    result = train_one_epoch(
         trainee,
         load_batches(dataset.train.paths, rows, preprocessing, config.batch_size, choose_threads(config.threads)),
         dataset.train.labels,
@@ -114,6 +114,9 @@ def train_epoch(trainee: Trainee, config: Config, dataset: Dataset, epoch: int) 
         generator=generator,
         title=f"epoch {epoch + 1}/{config.epochs}",
     )
+    if not result.frames:
+        raise InputError(f"{dataset.train.source}: none of its files could be read; tool/check_dataset.py says why")
+    return result
 
 
 def validate(trainee: Trainee, config: Config, dataset: Dataset) -> Evaluation:
@@ -131,7 +134,7 @@ def validate(trainee: Trainee, config: Config, dataset: Dataset) -> Evaluation:
     threads = choose_threads(config.threads)
     result = evaluate(classify, dataset.val, preprocessing, len(dataset.class_names), config.batch_size, threads)
     if len(result.unread) == len(dataset.val):
-        raise InputError(f"{dataset.val.source}: none of its {len(dataset.val)} files could be read")
+        raise InputError(f"{dataset.val.source}: none of its files could be read; tool/check_dataset.py says why")
     return result
 
 

