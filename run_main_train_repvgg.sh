@@ -10,6 +10,8 @@ set -euo pipefail
 
 dataset=${dataset:-}                                  # folder with one folder of images for each class
 case $dataset in "" | /*) ;; *) dataset=$PWD/$dataset ;; esac
+weights_path=${weights_path:-}                        # weights to start from: a file, or a folder of such files
+case $weights_path in "" | /*) ;; *) weights_path=$PWD/$weights_path ;; esac
 cd "$(dirname "$0")"
 demo_path=${demo_path:-demo}                          # where the demo works, apart from your own runs
 [ -n "$dataset" ] && run="" || run="$demo_path/"
@@ -22,11 +24,12 @@ output_path_pt=${output_path_pt:-${run}save_pt_pth_file} # the deploy file
 output_path_npy=${output_path_npy:-${run}save_npy_file} # predictions and per-class results
 network=${network:-repvgg_a0}
 config=${config:-config/default.json}
+nproc=${nproc:-1}                                     # processes that train, one for each GPU
 train_options=${train_options:-}                      # such as "--set epochs=30 --set lr=0.05"
 val_rate=${val_rate:-0.2}
 games=${games:-}                                      # the demo's games; none: all of them
-episodes=${episodes:-4}                               # of each game; whole episodes go to training or validation
-frames=${frames:-15}                                  # of each episode
+episodes=${episodes:-8}                               # of each game; whole episodes go to training or validation
+frames=${frames:-8}                                   # of each episode
 if [ -n "$dataset" ]; then
     group_by=${group_by:-}                            # see tool/split_data.py --help
 else
@@ -95,15 +98,14 @@ stage check "the frames of $input_path" "$output_path_check/report.html" \
 
 lists=$(content "$input_path/annotations.txt" "$input_path/train.txt" "$input_path/val.txt" "$config")
 train() {
-    local resume=()
-    # Only a training of this very data and recipe is gone on with; another one is never overwritten.
-    [ "$(cat "$stages/train.begun" 2>/dev/null)" != "$lists $*" ] || resume=(--resume)
-    [ -e "$output_path_train/model/${network}_last.pth" ] || printf '%s' "$lists $*" >"$stages/train.begun"
-    "$@" "${resume[@]}"
+    local launcher=("$python")
+    [ "$nproc" = 1 ] || launcher+=(-m torch.distributed.run --standalone --nproc_per_node "$nproc")
+    "${launcher[@]}" "$@"
 }
+# An interrupted training goes on; one of other data or another recipe is refused, never overwritten.
 stage train "$input_path" "$best" "$lists" train \
-    "$python" "${src_path}main_train.py" -n "$network" -i "$input_path" -o "$output_path_train" \
-    --config "$config" $train_options
+    "${src_path}main_train.py" -n "$network" -i "$input_path" -o "$output_path_train" --resume \
+    --config "$config" ${weights_path:+--set "weights_path=$weights_path"} $train_options
 
 stage convert "$best" "$deploy" "$(content "$best")" \
     "$python" "${src_path}main_convert.py" -w "$best" -o "$output_path_pt"

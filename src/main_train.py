@@ -2,9 +2,12 @@
 
     python src/main_train.py -n repvgg_a0 -i datasets2 -o sv_train
     python src/main_train.py -i datasets2 -o sv_train --set epochs=30 --set lr=0.05 --resume
+    python src/main_train.py -i datasets2 -o sv_folds --fold all
+    torchrun --nproc_per_node 4 src/main_train.py -i datasets2 -o sv_train
 
 Reads INPUT/annotations.txt, train.txt and val.txt; the number of classes comes from the data.
-Writes OUTPUT/model/NETWORK_best.pth and NETWORK_last.pth, metrics.jsonl, curves.png and config.json.
+Writes OUTPUT/model/NETWORK_best.pth and NETWORK_last.pth, metrics.jsonl and .csv, curves.png, confusion.png,
+config.json, and events for TensorBoard where it is installed. Ctrl-C keeps the state; --resume goes on from it.
 Next: python src/main_convert.py -w OUTPUT/model/NETWORK_best.pth
 """
 
@@ -14,6 +17,8 @@ from game_classifier.command import CommandParser, run_command
 from game_classifier.config import read_config
 from game_classifier.data.dataset import read_dataset
 from game_classifier.training.fit import fit
+from game_classifier.training.folds import find_folds, fold_output, summarize_folds
+from game_classifier.training.world import join_world, leave_world
 
 DEFAULT_CONFIG = Path(__file__).resolve().parents[1] / "config" / "default.json"
 
@@ -38,15 +43,29 @@ def main() -> None:
     parser.add_argument(
         "--resume",
         action="store_true",
-        help="go on after the last whole epoch in OUTPUT, or start where there is none",
+        help="go on from the last checkpoint in OUTPUT, or start where there is none",
+    )
+    parser.add_argument(
+        "--fold",
+        metavar="K",
+        help="train on INPUT/lists/foldK into OUTPUT/foldK, and show the scores of all folds there; 1,3 or all",
     )
     arguments = parser.parse_args()
 
     overrides = arguments.set + ([f'network="{arguments.network}"'] if arguments.network else [])
     config = read_config(arguments.config, overrides)
-    dataset = read_dataset(arguments.input, arguments.root)
-    best = fit(config, dataset, arguments.output, arguments.resume)
-    print(f"best checkpoint: {best}")
+    inputs = {arguments.output: arguments.input}
+    if arguments.fold:
+        folds = find_folds(arguments.input, arguments.fold)
+        inputs = {fold_output(arguments.output, number): folder for number, folder in folds.items()}
+    world = join_world()
+    for output, folder in inputs.items():
+        best = fit(config, read_dataset(folder, arguments.root), output, arguments.resume, world)
+        if world.is_first:
+            print(f"best checkpoint: {best}")
+    if arguments.fold and world.is_first:
+        print(summarize_folds(arguments.output, config.network))
+    leave_world(world)
 
 
 if __name__ == "__main__":

@@ -161,7 +161,7 @@ def test_files_that_are_not_what_they_should_be(planted):
         ("wrong_extension", "train/really_png.jpg"): "the content is of another format than the name says",
         ("too_small", "train/tiny.jpg"): "80x45",
         ("unusual_mode", "train/cmyk.jpg"): "CMYK",
-        ("unusual_mode", "train/turned.jpg"): "YCbCr, rotated by EXIF",
+        ("unusual_mode", "train/turned.jpg"): "RGB, rotated by EXIF",
     }
 
 
@@ -236,6 +236,15 @@ def test_fixed_lists_lack_the_faults_and_the_originals_stay(planted):
         *(planted.folder / f"{side}_again.txt" for side in planted.lines),
     )  # fmt: skip
     assert again.status == 0, again
+
+
+def test_a_fixed_list_without_a_line_is_not_written(planted):
+    for path in (planted.folder / "val").rglob("*.jpg"):
+        path.write_bytes(b"")
+    outcome, _ = planted.check("--fix-lists")
+    assert "val.fixed.txt, since no line would be left; see the findings" in outcome.out
+    assert not (planted.folder / "val.fixed.txt").exists()
+    assert (planted.folder / "train.fixed.txt").exists()
 
 
 def test_names_of_any_bytes_come_through_csv_and_page(planted):

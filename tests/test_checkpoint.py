@@ -5,7 +5,7 @@ import torch
 
 from game_classifier.data.frames import Preprocessing
 from game_classifier.errors import InputError
-from game_classifier.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from game_classifier.models.checkpoint import FORMAT, Checkpoint, load_checkpoint, save_checkpoint
 from game_classifier.models.zoo import build_model
 
 
@@ -72,6 +72,9 @@ def test_what_is_no_checkpoint_says_so(tmp_path):
     torch.save(torch.zeros(3), tmp_path / "tensor.pth")
     with pytest.raises(InputError, match="it holds Tensor"):
         load_checkpoint(tmp_path / "tensor.pth")
+    torch.save({"format": FORMAT, "format_version": 1, "network": "repvgg_a0"}, tmp_path / "part.pth")
+    with pytest.raises(InputError, match=r"part.pth: not a whole checkpoint, it lacks class_names, "):
+        load_checkpoint(tmp_path / "part.pth")
     save_checkpoint(tmp_path / "whole.pth", checkpoint())
     (tmp_path / "half.pth").write_bytes((tmp_path / "whole.pth").read_bytes()[:100_000])
     with pytest.raises(InputError, match=r"half.pth: not a checkpoint"):

@@ -24,7 +24,12 @@ def test_the_same_seed_gives_the_same_files_and_another_does_not(tmp_path, style
         results = list(record_games(["pong"], tmp_path / name, recording(style=style, seed=seed), jobs=1))
         assert results == [("pong", "")]
     one, same, other = (files(tmp_path / name) for name in ("one", "same", "other"))
-    assert list(one) == [f"pong/{episode:02d}_{frame:05d}.jpg" for episode in (0, 1) for frame in (70, 80, 90)]
+    places = [tuple(map(int, name.removeprefix("pong/").removesuffix(".jpg").split("_"))) for name in one]
+    assert [episode for episode, _ in places] == [0, 0, 0, 1, 1, 1]
+    starts = places[0][1], places[3][1]  # each episode is met at a point of its own
+    assert [frame for _, frame in places] == [start + after for start in starts for after in (0, 10, 20)]
+    assert starts[0] != starts[1]
+    assert all(70 <= start < 1810 for start in starts)
     assert one == same
     assert one != other
     assert len(set(one.values())) == 6

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import timm
+import torch
 from conftest import ROOT, make_class_folders
 
 SMALL = "image_size=32 train_sizes=[1.0] epochs=1 batch_size=6 min_steps=60 lr=0.005"
@@ -48,10 +50,15 @@ def main_job(checkout: Path, **variables: str) -> subprocess.CompletedProcess[st
 def test_the_main_job_on_a_users_two_classes(checkout):
     make_class_folders(checkout.parent / "my games", names=("space invaders", "乒乓"))
     options = " ".join(f"--set {each}" for each in SMALL.split())
-    variables = {"dataset": "my games", "train_options": options}  # relative to where the user stands
+    # Both paths are relative to where the user stands.
+    variables = {"dataset": "my games", "train_options": options, "weights_path": "zoo", "nproc": "2"}
+    (checkout.parent / "zoo").mkdir()
+    torch.save(timm.create_model("repvgg_a0", num_classes=5).state_dict(), checkout.parent / "zoo/RepVGG-A0-train.pth")
     first = main_job(checkout, **variables)
     assert first.returncode == 0, first.stderr
     assert [f"-- {stage} took" in first.stdout for stage in STAGES] == [True] * 7
+    assert "in bf16, 2 processes" in first.stdout or "in fp32, 2 processes" in first.stdout
+    assert "zoo/RepVGG-A0-train.pth (timm); head: new" in first.stdout
     for name in (
         "sv_train/model/repvgg_a0_best.pth",
         "save_pt_pth_file/repvgg_a0_cpp_deploy.pt",
@@ -81,9 +88,9 @@ def test_the_main_job_on_a_users_two_classes(checkout):
     assert fourth.returncode == 0, fourth.stderr
     assert "resumed after epoch 1 of 1" in fourth.stdout
 
-    other = main_job(checkout, **variables | {"train_options": options.replace("lr=0.005", "lr=0.02")})
+    other = main_job(checkout, **variables | {"train_options": options.replace("lr=0.005", "lr=0.02"), "nproc": "1"})
     assert other.returncode == 2
-    assert "a training stands there already" in other.stderr
+    assert "made with another lr (0.005 there, 0.02 now)" in other.stderr
 
 
 def test_the_main_job_names_a_folder_that_is_not_there(checkout):

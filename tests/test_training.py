@@ -1,3 +1,4 @@
+import csv
 import json
 import math
 from itertools import pairwise
@@ -7,10 +8,11 @@ import pytest
 import torch
 from conftest import make_dataset, tiny_config
 
+from game_classifier.config import AugmentConfig
 from game_classifier.data.dataset import read_dataset
 from game_classifier.errors import InputError
 from game_classifier.models.checkpoint import load_checkpoint
-from game_classifier.training import fit as fit_module
+from game_classifier.training import loop
 from game_classifier.training.fit import fit
 from game_classifier.training.schedule import frame_size, learning_rate
 
@@ -27,6 +29,18 @@ def test_the_rate_rises_to_its_peak_and_falls_to_nothing():
     assert learning_rate(0, 10, 0.5, 0) == 0.5
 
 
+def test_one_cycle_is_the_schedule_of_torch():
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=1)
+    reference = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, 0.5, total_steps=101, pct_start=0.3, final_div_factor=1e9
+    )
+    for step in range(100):
+        rate = learning_rate(step, 100, 0.5, 0.3, "one_cycle")
+        assert rate == pytest.approx(reference.get_last_lr()[0], abs=0.02), step  # it counts half a step otherwise
+        optimizer.step()
+        reference.step()
+
+
 def test_frames_grow_to_the_full_size():
     sizes = [frame_size(epoch, 6, [0.75, 0.875, 1.0], 128, 224) for epoch in range(6)]
     assert sizes == [(96, 160), (96, 160), (112, 192), (112, 192), (128, 224), (128, 224)]
@@ -35,56 +49,23 @@ def test_frames_grow_to_the_full_size():
 
 def test_a_training_leaves_what_it_promises_and_learns(trained):
     out = trained.out
-    assert sorted(path.name for path in out.iterdir()) == ["config.json", "curves.png", "metrics.jsonl", "model"]
+    names = {path.name for path in out.iterdir()} - {"tensorboard"}
+    assert names == {"config.json", "confusion.png", "curves.png", "metrics.csv", "metrics.jsonl", "model"}
     assert sorted(path.name for path in (out / "model").iterdir()) == ["repvgg_a0_best.pth", "repvgg_a0_last.pth"]
     records = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     assert [record["epoch"] for record in records] == [1, 2]
     assert records[-1]["top1"] > 0.6
-    assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
+    for name in ("curves.png", "confusion.png"):
+        assert (out / name).read_bytes().startswith(b"\x89PNG")
+    with (out / "metrics.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [{key: float(value) for key, value in row.items()} for row in rows] == records
     best = load_checkpoint(trained.best)
     assert best.class_names == ("green", "red stripes", "蓝色")
     assert best.metrics["top1"] == max(record["top1"] for record in records)
+    assert not {"train_seconds", "frames_per_second"} & set(best.metrics)  # equal trainings, equal files
     assert best.training is None
     assert best.config == json.loads((out / "config.json").read_text())
-
-
-def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path, trained, monkeypatch):
-    config, data = tiny_config(epochs=3), read_dataset(trained.dataset)
-    whole = fit(config, data, tmp_path / "whole", resume=False)
-    train_epoch = fit_module.train_epoch
-
-    def stop_in_the_third(trainee, config, dataset, epoch):
-        result = train_epoch(trainee, config, dataset, epoch)
-        if epoch == 2:
-            raise KeyboardInterrupt
-        return result
-
-    monkeypatch.setattr(fit_module, "train_epoch", stop_in_the_third)
-    with pytest.raises(KeyboardInterrupt):
-        fit(config, data, tmp_path / "halves", resume=False)
-    monkeypatch.undo()
-    fit(config, data, tmp_path / "halves", resume=True)
-    for name in ("repvgg_a0_best.pth", "repvgg_a0_last.pth"):
-        one = load_checkpoint(whole.parent / name)
-        other = load_checkpoint(tmp_path / "halves" / "model" / name)
-        assert one.epoch == other.epoch
-        assert one.metrics == other.metrics
-        assert all(torch.equal(value, other.state_dict[key]) for key, value in one.state_dict.items())
-    lines = [(tmp_path / each / "metrics.jsonl").read_text().splitlines() for each in ("whole", "halves")]
-    scores = [[{k: v for k, v in json.loads(line).items() if "second" not in k} for line in each] for each in lines]
-    assert scores[0] == scores[1]
-
-
-def test_resuming_keeps_the_best_of_before(tmp_path, trained, monkeypatch):
-    data, out = read_dataset(trained.dataset), tmp_path / "out"
-    best = fit(tiny_config(min_steps=30, lr=0.005), data, out, resume=False)
-    last = load_checkpoint(out / "model" / "repvgg_a0_last.pth")
-    last.training["history"] = last.training["history"][:1]
-    last.training["history"][0]["top1"] = 1.5  # no later epoch can reach it
-    fit_module.save_checkpoint(out / "model" / "repvgg_a0_last.pth", last)
-    before = best.read_bytes()
-    fit(tiny_config(min_steps=30, lr=0.005), data, out, resume=True)
-    assert best.read_bytes() == before
 
 
 def test_a_training_that_stands_there_is_never_overwritten(tmp_path, trained):
@@ -92,9 +73,14 @@ def test_a_training_that_stands_there_is_never_overwritten(tmp_path, trained):
     before = trained.best.read_bytes()
     with pytest.raises(InputError, match="a training stands there already; go on with it by --resume"):
         fit(tiny_config(min_steps=30, lr=0.005), data, trained.out, resume=False)
-    with pytest.raises(InputError, match="made with another lr; restore that"):
+    with pytest.raises(InputError, match=r"made with another lr \(0.005 there, 0.5 now\); restore that"):
         fit(tiny_config(min_steps=30, lr=0.5), data, trained.out, resume=True)
     other = read_dataset(make_dataset(tmp_path / "other", train=4))
+    with pytest.raises(InputError, match=r"another augment.zoom \(0.15 there, 0.3 now\), augment.erase \(0.25 there, "):
+        augment = AugmentConfig(zoom=0.3, erase=0.0)
+        fit(tiny_config(min_steps=30, lr=0.005, augment=augment), data, trained.out, resume=True)
+    with pytest.raises(InputError, match="2 epochs are trained already, and epochs is 1; give as many or more"):
+        fit(tiny_config(min_steps=30, lr=0.005, epochs=1), data, trained.out, resume=True)
     with pytest.raises(InputError, match="made with another train list; restore that"):
         fit(tiny_config(min_steps=30, lr=0.005), other, trained.out, resume=True)
     assert trained.best.read_bytes() == before
@@ -137,15 +123,68 @@ def test_a_validation_list_without_one_readable_file_says_so(tmp_path):
         fit(tiny_config(epochs=1), read_dataset(data), tmp_path / "out", resume=False)
 
 
+def test_a_batch_without_one_readable_file_teaches_nothing(tmp_path):
+    data = make_dataset(tmp_path / "data", train=2)
+    for path in sorted((data / "train").rglob("*.jpg"))[2:]:
+        path.write_bytes(b"")
+    config = tiny_config(epochs=1, batch_size=2, min_steps=6, image_size=32)
+    assert load_checkpoint(fit(config, read_dataset(data), tmp_path / "out", resume=False)).epoch == 1
+
+
 def test_a_loss_that_is_not_finite_stops_before_the_weights_are_spoilt(tmp_path, trained):
-    with pytest.raises(InputError, match=r"the loss is (nan|inf) at step \d+ with learning rate .*lower lr"):
+    with pytest.raises(
+        InputError, match=r"the (loss is (nan|inf)|weights are not finite any more) at step \d+.*lower lr"
+    ):
         fit(tiny_config(lr=1e12, epochs=4), read_dataset(trained.dataset), tmp_path, resume=False)
     for path in (tmp_path / "model").glob("*.pth"):
         weights = load_checkpoint(path).state_dict.values()
         assert all(math.isfinite(value.float().sum()) or value.isinf().sum() == 0 for value in weights)
 
 
-@pytest.mark.parametrize("changes", [{"precision": "bf16"}, {"optimizer": "adamw", "lr": 1e-3}, {"ema_decay": 0.0}])
+def test_the_error_of_a_loss_names_rate_and_lines():
+    loop.require_finite(0.5, 3, 0.1, np.arange(4))
+    with pytest.raises(
+        InputError, match=r"the loss is nan at step 3 with learning rate 0.1, in the batch of the training"
+    ) as error:
+        loop.require_finite(float("nan"), 3, 0.1, np.array([6, 0, 11, 2, 3, 8, 9]))
+    assert "list's lines 7, 1, 12, 3, 4 and 2 more; lower lr" in str(error.value)
+
+
+def test_weights_that_are_not_finite_are_never_kept(tmp_path, trained, monkeypatch):
+    """A step may spoil the weights while its own loss was fine."""
+
+    def spoil(trainee, lr, clip_grad):
+        with torch.no_grad():
+            next(iter(trainee.network.parameters())).mul_(float("inf"))
+
+    monkeypatch.setattr(loop, "_update", spoil)
+    config = tiny_config(save_minutes=0.0)
+    with pytest.raises(InputError, match="the weights are not finite any more at step 0; lower lr"):
+        fit(config, read_dataset(trained.dataset), tmp_path, resume=False)
+    assert not list((tmp_path / "model").iterdir())
+
+
+def test_training_stops_early_when_nothing_gets_better(tmp_path, trained, capsys):
+    config = tiny_config(epochs=9, patience=2, lr=1e-9, min_steps=1)
+    fit(config, read_dataset(trained.dataset), tmp_path, resume=False)
+    assert "no better epoch among the last 2: stopped, as patience asks" in capsys.readouterr().out
+    assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 3
+    fit(config, read_dataset(trained.dataset), tmp_path, resume=True)
+    assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 3
+
+
+RECIPES = [
+    {"precision": "bf16"},
+    {"optimizer": "adamw", "lr": 1e-3},
+    {"ema_decay": 0.0},
+    {"schedule": "one_cycle", "warmup": 0.3, "clip_grad": 1.0, "accumulate": 2},
+    {"balance": "loss", "augment": AugmentConfig(mixup=0.2, cutmix=1.0)},
+    {"balance": "sampling", "cache_gb": 0.0, "augment": AugmentConfig(mixup=0.2)},
+    {"precision": "bf16", "cache_gb": 1e-5},
+]
+
+
+@pytest.mark.parametrize("changes", RECIPES)
 def test_other_recipes_run(tmp_path, trained, changes):
     best = fit(tiny_config(epochs=1, **changes), read_dataset(trained.dataset), tmp_path, resume=False)
     assert load_checkpoint(best).epoch == 1

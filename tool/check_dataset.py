@@ -126,6 +126,9 @@ def fix_lists(report: Report) -> None:
     frames = report.frames
     for number, each in enumerate(frames.lists):
         left_out = report.left_out[frames.list_of == number]
+        if left_out.all():  # no command takes an empty list
+            print(f"not written: {fixed_path(each.source)}, since no line would be left; see the findings")
+            continue
         path = write_fixed_list(each, left_out)
         print(f"written: {path}, {left_out.sum()} of {len(each)} lines left out")
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from game_classifier.errors import InputError
+from game_classifier.errors import InputError, Interrupted
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -66,6 +66,9 @@ def run_command(main: Callable[[], int | None]) -> NoReturn:
         where = f"{error.filename}: " if error.filename else ""
         print(f"error: {where}{error.strerror or error}", file=sys.stderr)
         status = 2
+    except Interrupted as interruption:
+        print(interruption, file=sys.stderr)
+        status = 130
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         status = 130

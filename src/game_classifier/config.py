@@ -11,6 +11,9 @@ from game_classifier.data.frames import IMAGENET_MEAN, IMAGENET_STD, Preprocessi
 from game_classifier.errors import InputError
 
 Share = Annotated[float, Field(ge=0, lt=1)]
+Probability = Annotated[float, Field(ge=0, le=1)]
+Natural = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=1)]
 Side = Annotated[int, Field(ge=32, le=4096)]
 Channels = tuple[float, float, float]
 
@@ -21,13 +24,16 @@ class _Strict(BaseModel):
 
 
 class AugmentConfig(_Strict):
-    """The `augment` part: see data/augment.py for what each value does."""
+    """The `augment` part: see data/augment.py for what each value does; timm's Mixup for mixup and cutmix."""
 
     zoom: Share = 0.15
     shift: Share = 0.1
     brightness: Share = 0.2
     contrast: Share = 0.2
-    erase: Annotated[float, Field(ge=0, le=1)] = 0.25
+    erase: Probability = 0.25
+    stream: Probability = 0.5
+    mixup: Natural = 0.0
+    cutmix: Natural = 0.0
 
 
 class Config(_Strict):
@@ -38,21 +44,30 @@ class Config(_Strict):
     resize: Literal["squash", "letterbox", "center_crop"] = "squash"
     mean: Channels = IMAGENET_MEAN
     std: Channels = IMAGENET_STD
+    weights_path: str = ""
+    pretrained: Literal["none", "hub"] = "none"
     train_sizes: list[Annotated[float, Field(gt=0, le=1)]] = [0.75, 0.875, 1.0]
-    epochs: Annotated[int, Field(ge=1)] = 8
-    min_steps: Annotated[int, Field(ge=1)] = 40
+    epochs: Count = 8
+    patience: Annotated[int, Field(ge=0)] = 0
+    min_steps: Count = 40
     batch_size: Annotated[int, Field(ge=2)] = 64
-    optimizer: Literal["sgd", "adamw"] = "sgd"
+    accumulate: Count = 1
+    balance: Literal["none", "sampling", "loss"] = "none"
+    optimizer: str = "sgd"
     lr: Annotated[float, Field(gt=0)] = 0.1
+    schedule: Literal["cosine", "one_cycle"] = "cosine"
     warmup: Share = 0.1
     momentum: Share = 0.9
-    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+    weight_decay: Natural = 1e-4
+    clip_grad: Natural = 0.0
     label_smoothing: Share = 0.1
     ema_decay: Share = 0.99
     augment: AugmentConfig = AugmentConfig()
     device: str = "auto"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     threads: Annotated[int, Field(ge=0)] = 0
+    cache_gb: Natural = 16.0
+    save_minutes: Natural = 5.0
     seed: int = 0
 
     @model_validator(mode="after")
@@ -61,6 +76,8 @@ class Config(_Strict):
             raise ValueError("train_sizes: needs at least one share of image_size, such as [1.0]")
         if any(value <= 0 for value in self.std):
             raise ValueError("std: each value must be above 0")
+        if self.weights_path and self.pretrained != "none":
+            raise ValueError("weights_path and pretrained: give one of them")
         return self
 
     def preprocessing(self) -> Preprocessing:
@@ -71,7 +88,7 @@ class Config(_Strict):
 
     def augmentation(self) -> Augmentation:
         """How far training frames are changed."""
-        return Augmentation(**self.augment.model_dump())
+        return Augmentation(**self.augment.model_dump(exclude={"mixup", "cutmix"}))
 
 
 def read_config(path: Path, overrides: list[str]) -> Config:

@@ -9,10 +9,15 @@ from game_classifier.errors import InputError
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-def choose_device(name: str) -> torch.device:
-    """`auto` is the first GPU where there is one, else the CPU; raises InputError for a device that is not there."""
+def choose_device(name: str, number: int = 0) -> torch.device:
+    """`auto` and `cuda` are the GPU of this number, `auto` the CPU where there is none.
+
+    Raises InputError for a device that is not there.
+    """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda":
+        name = f"cuda:{number}"
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
@@ -38,8 +43,9 @@ def _cpu_multiplies_bf16() -> bool:
     return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
 
 
-def choose_threads(wanted: int | None) -> int:
-    """`wanted`, or for 0 or None as many as this process has processors."""
+def choose_threads(wanted: int | None, processes: int = 1) -> int:
+    """`wanted`, or for 0 or None as many as each of `processes` on this machine has processors."""
     if wanted:
         return wanted
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, processors // processes)

@@ -1,5 +1,9 @@
-"""The one error that bad input raises; command.py shows it as one line and ends with status 2."""
+"""What ends a command early; command.py shows either as one line, without a traceback."""
 
 
 class InputError(Exception):
     """Input that the user can mend: the message names the file, the line or key, and the remedy."""
+
+
+class Interrupted(Exception):
+    """Somebody stopped a command, which has kept what it had done; the message says how to go on."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,10 +28,28 @@ def make_folder(folder: Path) -> Path:
     return folder
 
 
+def remove_abandoned(folder: Path) -> None:
+    """Delete the temporary files of `replacing` in `folder` whose process on this machine was killed."""
+    for path in folder.glob(f".*.{platform.node()}-*.tmp"):
+        process = path.name.rpartition("-")[2].removesuffix(".tmp")
+        if process.isdecimal() and not _runs(int(process)):
+            path.unlink(missing_ok=True)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; it replaces `path` at the end, and is removed on an error."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{platform.node()}-{os.getpid()}.tmp")
     try:
         yield temporary
         temporary.replace(path)

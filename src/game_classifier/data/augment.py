@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from game_classifier.data import stream_layout
+
 
 @dataclass(frozen=True)
 class Augmentation:
@@ -16,6 +18,7 @@ class Augmentation:
     brightness: float  # pixels scaled by 1 - brightness .. 1 + brightness
     contrast: float  # differences from the frame's mean scaled by 1 - contrast .. 1 + contrast
     erase: float  # probability of one rectangle of a flat colour, up to 45% of each side
+    stream: float  # probability of a stream's layout (stream_layout.py) in place of zoom and shift
 
 
 def augment(frames: Tensor, size: tuple[int, int], change: Augmentation, generator: torch.Generator) -> Tensor:
@@ -28,11 +31,15 @@ def augment(frames: Tensor, size: tuple[int, int], change: Augmentation, generat
         return (torch.rand(shape, generator=generator) * (high - low) + low).to(frames.device)
 
     count = len(frames)
+    # A frame's picture covers `share` of each side around `centre`, which is measured in half sides from the middle.
+    share = 1 / uniform(1 - change.zoom, 1 + change.zoom, count, 2)
+    centre = uniform(-2 * change.shift, 2 * change.shift, count, 2)
+    streamed = (uniform(0, 1, count) < change.stream).nonzero().squeeze(1)
+    share[streamed], centre[streamed] = stream_layout.picture_places(uniform, len(streamed))
+
     transform = torch.zeros(count, 2, 3, device=frames.device)
-    transform[:, 0, 0] = uniform(1 - change.zoom, 1 + change.zoom, count)
-    transform[:, 1, 1] = uniform(1 - change.zoom, 1 + change.zoom, count)
-    # affine_grid measures in half sides.
-    transform[:, :, 2] = uniform(-2 * change.shift, 2 * change.shift, count, 2)
+    transform[:, 0, 0], transform[:, 1, 1] = (1 / share).unbind(1)
+    transform[:, :, 2] = -centre / share
     grid = F.affine_grid(transform, [count, 3, *size], align_corners=False)
     pixels = F.grid_sample(frames.float(), grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
@@ -40,6 +47,9 @@ def augment(frames: Tensor, size: tuple[int, int], change: Augmentation, generat
     contrast = uniform(1 - change.contrast, 1 + change.contrast, count, 1, 1, 1)
     brightness = uniform(1 - change.brightness, 1 + change.brightness, count, 1, 1, 1)
     pixels = ((pixels - mean) * contrast + mean) * brightness
+    if len(streamed):
+        dressed = stream_layout.dress(pixels[streamed], share[streamed], centre[streamed], uniform)
+        pixels[streamed] = dressed
 
     height, width = size
     erased = uniform(0, 1, count, 1, 1) < change.erase
@@ -48,7 +58,7 @@ def augment(frames: Tensor, size: tuple[int, int], change: Augmentation, generat
     return torch.where(rectangle, uniform(0, 255, count, 3, 1, 1), pixels).clamp_(0, 255)
 
 
-def _inside(uniform, side: int, count: int) -> Tensor:
+def _inside(uniform: stream_layout.Uniform, side: int, count: int) -> Tensor:
     """Bool [count, side]: a random run of 5% to 45% of `side` within it."""
     length = uniform(0.05, 0.45, count, 1) * side
     start = uniform(0, 1, count, 1) * (side - length)

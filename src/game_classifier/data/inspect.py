@@ -1,7 +1,7 @@
 """Looking at every file of a list once: can it be read, what is it, and what does it look like."""
 
 import hashlib
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from enum import IntFlag
@@ -15,8 +15,7 @@ from game_classifier.data.frames import (
     FrameStatus,
     Header,
     Preprocessing,
-    decode,
-    describe,
+    look_at,
     read_file,
     resize_frames,
 )
@@ -46,10 +45,6 @@ FORMATS = {
 # it, so that a shift by a pixel and JPEG noise hardly move it; a sprite that stands elsewhere does.
 # Their means in squares of four, 8 x 9, give 8 x 8 differences of neighbours: the 64 bits of a difference hash.
 GREYS = Preprocessing(16, 18)
-# The means of 8x8 blocks are enough for greys that are means themselves, and a fifth cheaper than 1/4 of the size.
-# All data is still gone through, so that damage anywhere is found.
-INSPECTION_SCALES = (8, 4, 2, 1)
-RGB_TO_GREY = np.array([77, 150, 29], np.uint32)  # the weights of ITU-R BT.601, in 1/256
 # A bit is set where the right one of two neighbours is lighter by more than this, in levels of 0..255. Large even
 # areas are common in games; without it the rounding of their equal greys would set bits at random.
 LEAST_STEP = 2
@@ -109,13 +104,19 @@ def inspect_files(paths: Sequence[str], threads: int, rows: np.ndarray) -> Itera
 
 def _inspect_some(paths: Sequence[str], rows: np.ndarray) -> int:
     """Fill the rows of some files; what is tiny for one frame is done for all at once, and costs next to nothing."""
-    small = np.zeros((len(paths), GREYS.height, GREYS.width, 3), np.uint8)
-    for path, row, place in zip(paths, rows, small, strict=True):
+    of_size: dict[tuple[int, ...], list[tuple[int, np.ndarray]]] = defaultdict(list)
+    for position, (path, row) in enumerate(zip(paths, rows, strict=True)):
         try:
-            _inspect_file(path, row, place)
+            pixels = _inspect_file(path, row)
         except FrameError as error:
             row["status"] = error.status
-    greys = ((small @ RGB_TO_GREY) >> 8).astype(np.uint8)
+        else:
+            of_size[pixels.shape].append((position, pixels))
+    greys = np.zeros((len(paths), GREYS.height, GREYS.width), np.uint8)
+    for alike in of_size.values():
+        positions, pictures = zip(*alike, strict=True)
+        frames = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
+        greys[list(positions)] = resize_frames(frames, GREYS.height, GREYS.width, GREYS.resize)[:, 0].numpy()
     means = pool_greys(greys)
     rows["grey"] = greys.reshape(len(rows), -1)
     rows["hash"] = difference_hashes(means)
@@ -123,17 +124,16 @@ def _inspect_some(paths: Sequence[str], rows: np.ndarray) -> int:
     return len(rows)
 
 
-def _inspect_file(path: str, row: np.void, small: np.ndarray) -> None:
-    """Fill one row but for its looks, and write the frame to `small`, uint8 RGB [16, 18, 3]; raises FrameError."""
+def _inspect_file(path: str, row: np.void) -> np.ndarray:
+    """Fill one row but for its looks, and return the greys uint8 [H, W, 1]; raises FrameError."""
     data = read_file(path)
-    pixels = torch.from_numpy(decode(data, GREYS, INSPECTION_SCALES)).permute(2, 0, 1).unsqueeze(0)
-    header = describe(data)
-    small[:] = resize_frames(pixels, GREYS.height, GREYS.width, GREYS.resize)[0].permute(1, 2, 0).numpy()
+    pixels, header = look_at(data, GREYS)
     row["problems"] = _problems(Path(path).suffix.lower(), header)
     row["mode"] = MODES.index(header.mode) if header.mode in MODES else 0
     row["rotated"] = header.rotated
     row["width"], row["height"] = header.width, header.height
     row["digest"] = np.frombuffer(hashlib.sha256(data).digest()[:16], "<u8")
+    return pixels
 
 
 def pool_greys(greys: np.ndarray) -> np.ndarray:

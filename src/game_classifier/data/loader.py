@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -11,6 +12,16 @@ import torch
 from game_classifier.data.frames import FrameError, FrameStatus, Preprocessing, read_frame
 
 BATCHES_AHEAD = 3
+
+
+class FrameReader(Protocol):
+    """The first rows of a list, decoded before."""
+
+    def __len__(self) -> int: ...
+
+    def read(self, row: int) -> np.ndarray:
+        """uint8 [H, W, 3]; raises FrameError."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -35,8 +46,11 @@ def load_batches(
     preprocessing: Preprocessing,
     batch_size: int,
     threads: int,
+    cache: FrameReader | None = None,
 ) -> Iterator[Batch]:
     """Yield batches of `paths[row]` for each of `rows`, in that order; the last one may be smaller.
+
+    Rows that `cache` holds are copied from there.
 
     Threads, not processes: decoding and resizing release Python's lock, pixels are written into the batch
     where they will be used, and memory stays flat, since nothing is copied to workers. Each row's pixels
@@ -45,7 +59,9 @@ def load_batches(
 
     def read_into(batch: Batch, position: int) -> None:
         try:
-            batch.frames[position] = read_frame(paths[batch.rows[position]], preprocessing)
+            row = batch.rows[position]
+            known = cache is not None and row < len(cache)
+            batch.frames[position] = cache.read(row) if known else read_frame(paths[row], preprocessing)
         except FrameError as error:
             batch.status[position] = error.status
 

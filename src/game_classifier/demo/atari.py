@@ -15,7 +15,9 @@ from game_classifier.demo.stream_style import StreamStyle
 
 TWO_PLAYERS_ONLY = {"combat", "joust", "maze_craze", "warlords"}  # ale-py aborts the process on these
 JPEG_QUALITY = 90
-WARM_UP_FRAMES = 60  # the first second is often a fade-in or an empty screen
+# Emulator frames before the first kept one: a viewer joins at any point of the first half minute. From the start,
+# most games show each episode's first seconds alike, and the split by episode would leak through them.
+WARM_UP_FRAMES = (60, 1800)
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,8 @@ def play(game: str, recording: Recording, random: np.random.Generator) -> Iterat
     ale.setInt("random_seed", int(random.integers(2**31)))
     ale.loadROM(roms.get_rom_path(game))
     actions = ale.getMinimalActionSet()
-    last = WARM_UP_FRAMES + recording.every * recording.frames
+    first = int(random.integers(*WARM_UP_FRAMES))
+    last = first + recording.every * recording.frames
     held, action = 0, actions[0]
     for number in range(1, last + 1):
         if held == 0:
@@ -79,5 +82,5 @@ def play(game: str, recording: Recording, random: np.random.Generator) -> Iterat
         ale.act(action)
         if ale.game_over():
             ale.reset_game()
-        if number > WARM_UP_FRAMES and (number - WARM_UP_FRAMES) % recording.every == 0:
+        if number > first and (number - first) % recording.every == 0:
             yield number, Image.fromarray(ale.getScreenRGB())

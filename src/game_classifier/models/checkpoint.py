@@ -1,6 +1,7 @@
 """Checkpoints: one file of tensors and plain values that rebuilds its network by itself."""
 
 import pickle
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,21 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     }
     # Into an open file: given a path, torch would keep the temporary name inside, and equal checkpoints would differ.
     with replacing(path) as temporary, temporary.open("wb") as file:
-        torch.save(values, file)
+        torch.save(_canonical(values), file)
+
+
+def _canonical(value: Any) -> Any:
+    """The same value, from which pickle makes the same bytes whatever was loaded before and what was made anew.
+
+    Pickle writes a string that it has met before, as the same object, as a reference to it.
+    """
+    if isinstance(value, str):
+        return sys.intern(value)
+    if isinstance(value, dict):
+        return {_canonical(key): _canonical(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_canonical(each) for each in value]
+    return value
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -83,11 +98,14 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise InputError(
             f"{path}: not a checkpoint of this tool (it holds {held}); give a file that src/main_train.py wrote"
         )
-    if values["format_version"] != FORMAT_VERSION:
+    if values.get("format_version") != FORMAT_VERSION:
         raise InputError(
-            f"{path}: checkpoint format {values['format_version']}, this version reads {FORMAT_VERSION};"
+            f"{path}: checkpoint format {values.get('format_version')}, this version reads {FORMAT_VERSION};"
             " use the version that wrote it"
         )
+    missing = [name for name in Checkpoint.__dataclass_fields__ if name not in values]
+    if missing:
+        raise InputError(f"{path}: not a whole checkpoint, it lacks {', '.join(missing)}; give another one")
     known = {name: values[name] for name in Checkpoint.__dataclass_fields__}
     known["class_names"] = tuple(known["class_names"])
     known["preprocessing"] = Preprocessing.from_dict(known["preprocessing"])

@@ -32,8 +32,25 @@ def build_model(name: str, num_classes: int) -> nn.Module:
         return getattr(torchvision.models, name)(num_classes=num_classes)
     network = timm.create_model(name, num_classes=num_classes)
     if name.startswith("repvgg"):
-        _avoid_strided_pointwise(network)
+        avoid_strided_pointwise(network)
         _start_branches_alike(network)
+    return network
+
+
+def build_pretrained(name: str, num_classes: int) -> nn.Module:
+    """Return the network with the weights of timm's hub and a fresh head; needs a network connection.
+
+    Raises InputError when there are none for `name`, or when they cannot be had.
+    """
+    network = build_model(name, num_classes)
+    try:
+        source = timm.create_model(name, pretrained=True, num_classes=num_classes)
+    except Exception as error:  # the hub client raises many types for a missing connection
+        raise InputError(
+            f"pretrained 'hub': no weights of {name!r} to be had ({next(iter(str(error).splitlines()), '')[:120]});"
+            " download them elsewhere and name the file by weights_path"
+        ) from None
+    network.load_state_dict(source.state_dict())
     return network
 
 
@@ -51,7 +68,8 @@ class SubsampledPointwise(nn.Conv2d):
         return nn.functional.conv2d(pixels[:, :, ::rows, ::columns], self.weight, self.bias)
 
 
-def _avoid_strided_pointwise(network: nn.Module) -> None:
+def avoid_strided_pointwise(network: nn.Module) -> None:
+    """Let timm's RepVGG train in channels_last on a CPU."""
     strided = network.stem.conv_1x1.conv
     # On the meta device and with any weights: only the way it computes changes, so the class is swapped.
     strided.__class__ = SubsampledPointwise

@@ -7,7 +7,7 @@ import numpy as np
 
 from game_classifier.data.filelist import UNLABELLED, FileList
 from game_classifier.data.frames import FrameStatus, Preprocessing
-from game_classifier.data.loader import load_batches
+from game_classifier.data.loader import FrameReader, load_batches
 from game_classifier.report.metrics import Scores
 from game_classifier.report.progress import progress
 
@@ -19,6 +19,11 @@ class Evaluation:
     scores: Scores
     unread: dict[int, FrameStatus] = field(default_factory=dict)  # row -> reason
 
+    def merge(self, other: "Evaluation") -> None:
+        """Add what was found on other rows of the same list."""
+        self.scores.merge(other.scores)
+        self.unread |= other.unread
+
 
 def evaluate(
     classify: Callable[[np.ndarray], np.ndarray],
@@ -27,12 +32,18 @@ def evaluate(
     num_classes: int,
     batch_size: int,
     threads: int,
+    *,
+    rows: np.ndarray | None = None,
+    cache: FrameReader | None = None,
 ) -> Evaluation:
-    """Run `classify` (uint8 [N, H, W, 3] -> probabilities [N, C]) over a list and count its hits."""
+    """Run `classify` (uint8 [N, H, W, 3] -> probabilities [N, C]) over a list and count its hits.
+
+    `rows` names those to score where it is not all of them; rows that `cache` holds are taken from there.
+    """
     result = Evaluation(Scores(num_classes))
-    rows = np.arange(len(frames))
-    with progress(total=len(frames), unit="frame", desc="evaluate", leave=False) as bar:
-        for batch in load_batches(frames.paths, rows, preprocessing, batch_size, threads):
+    rows = np.arange(len(frames)) if rows is None else rows
+    with progress(total=len(rows), unit="frame", desc="evaluate", leave=False) as bar:
+        for batch in load_batches(frames.paths, rows, preprocessing, batch_size, threads, cache):
             bar.update(len(batch.rows))
             for position in np.flatnonzero(batch.status):
                 result.unread[int(batch.rows[position])] = FrameStatus(batch.status[position])

@@ -49,6 +49,11 @@ class Scores:
         rank = ((probabilities > own) | ((probabilities == own) & before)).sum(axis=1)
         self.in_top_k += int((rank < TOP_K).sum())
 
+    def merge(self, other: "Scores") -> None:
+        """Add the counts of `other`."""
+        self.confusion += other.confusion
+        self.in_top_k += other.in_top_k
+
     def per_class(self, class_names: tuple[str, ...]) -> np.ndarray:
         """Structured array [C]: class, support, tp, fp, fn, precision, recall, f1, in index order.
 

@@ -1,12 +1,19 @@
-"""Pictures of a training."""
+"""Pictures of a training and of its result."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+from matplotlib import font_manager
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 
 from game_classifier.storage import replacing
+
+EAST_ASIAN_FONTS = ("Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Micro Hei", "Microsoft YaHei", "PingFang SC")
 
 
 def plot_curves(path: Path, epochs: Sequence[Mapping[str, float]]) -> None:
@@ -23,5 +30,41 @@ def plot_curves(path: Path, epochs: Sequence[Mapping[str, float]]) -> None:
     for axes in (loss, accuracy):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
-    with replacing(path) as temporary:
+    _save(figure, path)
+
+
+def plot_confusion(path: Path, confusion: np.ndarray, class_names: Sequence[str]) -> None:
+    """Draw counts int [C, C], rows the true classes, so that single errors among 125 classes can be seen.
+
+    Hits are green and errors red, both on a logarithmic scale; an error's count is written into its square.
+    """
+    count = len(class_names)
+    side = max(5.0, 0.17 * count + 2.5)  # inches: a name a line, legible at any number of classes
+    figure = Figure(figsize=(side, side), layout="constrained")
+    axes = figure.subplots()
+    scale = LogNorm(1, max(2, confusion.max()))
+    diagonal = np.eye(count, dtype=bool)
+    for colours, shown in (("Greens", diagonal), ("Reds", ~diagonal)):
+        axes.imshow(np.ma.masked_where(~shown | (confusion == 0), confusion), cmap=colours, norm=scale)
+    for row, column in zip(*np.nonzero(confusion * ~diagonal), strict=True):
+        axes.text(column, row, confusion[row, column], ha="center", va="center", fontsize=5)
+    axes.set_xticks(range(count), class_names, rotation=90, fontsize=6)
+    axes.set_yticks(range(count), class_names, fontsize=6)
+    axes.set_xticks(np.arange(count + 1) - 0.5, minor=True)
+    axes.set_yticks(np.arange(count + 1) - 0.5, minor=True)
+    axes.grid(which="minor", color="0.92", linewidth=0.4)
+    axes.tick_params(which="minor", length=0)
+    right = confusion.trace()
+    axes.set(xlabel="predicted", ylabel="true", title=f"{right} of {confusion.sum()} frames right")
+    _save(figure, path)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    """Write `figure` in one step, with a font for class names in Chinese, Japanese or Korean where there is one."""
+    installed = set(font_manager.get_font_names())
+    fonts = ["DejaVu Sans", *(name for name in EAST_ASIAN_FONTS if name in installed)]
+    for text in figure.findobj(Text):
+        text.set_fontfamily(fonts)
+    with replacing(path) as temporary, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # drawn as boxes; the tables show the names
         figure.savefig(temporary, format="png", dpi=120)

@@ -8,13 +8,22 @@ from terminaltables import AsciiTable
 from game_classifier.report.metrics import Summary
 
 WORST_CLASSES_SHOWN = 20
+SCORES = ["Top-1 Acc", "Top-5 Acc", "Mean Precision", "Mean Recall", "Mean F1 Score"]
 
 
 def summary_table(title: str, summary: Summary) -> str:
     """One row of the five scores."""
-    header = ["Top-1 Acc", "Top-5 Acc", "Mean Precision", "Mean Recall", "Mean F1 Score"]
     scores = (summary.top1, summary.top5, summary.mean_precision, summary.mean_recall, summary.mean_f1)
-    return table(title, header, [[percent(score) for score in scores]], first_number=0)
+    return table(title, SCORES, [[percent(score) for score in scores]], first_number=0)
+
+
+def folds_table(numbers: Sequence[int], scores: np.ndarray) -> str:
+    """The five scores float [K, 5] of each fold, then their mean and sample standard deviation."""
+    rows = [[str(number), *map(percent, row)] for number, row in zip(numbers, scores, strict=True)]
+    rows.append(["mean", *map(percent, scores.mean(axis=0))])
+    if len(scores) > 1:
+        rows.append(["deviation", *map(percent, scores.std(axis=0, ddof=1))])
+    return table(f"Best epochs of {len(scores)} folds", ["Fold", *SCORES], rows)
 
 
 def worst_classes_table(per_class: np.ndarray, confusion: np.ndarray) -> str:

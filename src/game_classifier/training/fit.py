@@ -1,159 +1,162 @@
-"""A whole training, from a data set and a recipe to checkpoints, a log and curves."""
+"""A whole training, from a data set and a recipe to checkpoints, a log and pictures."""
 
-import json
-import math
+import errno
+import shutil
 import time
-from dataclasses import asdict
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import torch
 
 from game_classifier.config import Config
 from game_classifier.data.dataset import Dataset
-from game_classifier.data.loader import load_batches
+from game_classifier.data.frame_cache import FrameCache, open_cache
+from game_classifier.data.frames import FrameStatus
 from game_classifier.device import choose_threads
-from game_classifier.errors import InputError
-from game_classifier.models.checkpoint import Checkpoint, save_checkpoint
-from game_classifier.models.fold import FrameClassifier, fold
+from game_classifier.errors import InputError, Interrupted
 from game_classifier.models.zoo import require_known
-from game_classifier.report.evaluate import Evaluation, evaluate, unread_lines
-from game_classifier.report.plots import plot_curves
-from game_classifier.report.tables import summary_table
-from game_classifier.storage import make_folder, write_json, write_text
-from game_classifier.training.loop import EpochResult, train_one_epoch
-from game_classifier.training.schedule import frame_size, learning_rate
-from game_classifier.training.trainee import Trainee, load_training, new_trainee
+from game_classifier.report.evaluate import unread_lines
+from game_classifier.report.metrics import Scores
+from game_classifier.report.plots import plot_confusion
+from game_classifier.report.tables import summary_table, worst_classes_table
+from game_classifier.storage import make_folder, remove_abandoned, write_json
+from game_classifier.training.epoch import train_epoch, validate
+from game_classifier.training.log import TrainingLog
+from game_classifier.training.session import Session
+from game_classifier.training.stopping import StopRequest, stop_request
+from game_classifier.training.world import World
+
+GIGABYTE = 2**30
+ALONE = World()
 
 
-def fit(config: Config, dataset: Dataset, out: Path, resume: bool) -> Path:
+def fit(config: Config, dataset: Dataset, out: Path, resume: bool, world: World = ALONE) -> Path:
     """Train by the recipe and return the best checkpoint's path.
 
     After each epoch: validation with the averaged weights, a table, the checkpoints
-    `out/model/NETWORK_best.pth` and `_last.pth`, a line of `out/metrics.jsonl`, and `out/curves.png`.
-    With `resume`, goes on after the last whole epoch, or starts where there is none. Each epoch's randomness
-    comes from the seed and the epoch alone, so that a resumed training takes the course of an uninterrupted one.
+    `out/model/NETWORK_best.pth` and `_last.pth`, and the log of training/log.py; at the end the per-class table
+    and `out/confusion.png` of the best weights. The last checkpoint is written every `save_minutes` too, and
+    when the training is stopped by Ctrl-C or SIGTERM, which raises Interrupted. With `resume`, goes on from it,
+    or starts where there is none: on a CPU with as many threads and processes, to the very weights of an
+    uninterrupted training.
 
     Raises InputError for an unknown network, a folder that cannot be written, and a training that stands
     there already and is not resumed, or cannot be.
     """
     require_known(config.network)
     models = make_folder(out / "model")
-    best_path, last_path = (models / f"{config.network}_{which}.pth" for which in ("best", "last"))
-    identity = _identity(config, dataset)
-    training = load_training(last_path, identity, resume)
-    trainee = new_trainee(config, len(dataset.class_names))
-    history: list[dict[str, Any]] = []
-    if training:
-        trainee.load_state_dict(training["trainee"])
-        history = training["history"]
-    write_json(out / "config.json", config.model_dump(mode="json"))
-    print(
-        f"{config.network} on {trainee.device} in {trainee.precision}: {len(dataset.class_names)} classes,"
-        f" {len(dataset.train)} training frames, {len(dataset.val)} validation frames"
+    session = Session(config, dataset, models, world, resume)
+    device, precision = session.trainee.device, session.trainee.precision
+    say = print if world.is_first else _say_nothing
+    processes = f", {world.size} processes" if world.size > 1 else ""
+    say(
+        f"{config.network} on {device} in {precision}{processes}: {len(dataset.class_names)} classes,"
+        f" {len(dataset.train)} training frames, {len(dataset.val)} validation frames\n{session.origin}"
     )
-    if history:
-        print(f"resumed after epoch {len(history)} of {config.epochs}")
-
-    best = max((record["top1"] for record in history), default=0.0)
-    for epoch in range(len(history), config.epochs):
-        start = time.perf_counter()
-        trained = train_epoch(trainee, config, dataset, epoch)
-        seconds = time.perf_counter() - start
-        validation = validate(trainee, config, dataset)
-        summary = validation.scores.summary()
-        if epoch == 0:
-            for line in unread_lines(dataset.train, trained.unread) + unread_lines(dataset.val, validation.unread):
-                print(line)
-        print(summary_table(f"Epoch {epoch + 1} of {config.epochs}, loss {trained.loss:.3f}", summary))
-        history.append(_record(epoch, trained, seconds, validation))
-
-        checkpoint = Checkpoint(
-            network=config.network,
-            class_names=dataset.class_names,
-            preprocessing=config.preprocessing(),
-            state_dict=trainee.ema.module.state_dict(),
-            epoch=epoch + 1,
-            metrics=asdict(summary),
-            config=config.model_dump(mode="json"),
-        )
-        if summary.top1 >= best:  # of equals the later: it was trained on at a lower rate
-            best = summary.top1
-            save_checkpoint(best_path, checkpoint)
-        checkpoint.training = {"identity": identity, "trainee": trainee.state_dict(), "history": history}
-        save_checkpoint(last_path, checkpoint)
-        write_text(out / "metrics.jsonl", "".join(f"{json.dumps(record)}\n" for record in history))
-        plot_curves(out / "curves.png", history)
-    return best_path
+    if world.is_first:
+        remove_abandoned(models)
+        write_json(out / "config.json", config.model_dump(mode="json"))
+    if not session.is_finished:
+        caches = open_caches(out / "cache", config, dataset, world)
+        log = TrainingLog(out, session.history) if world.is_first else None
+        with stop_request(patient=world.size > 1) as stop:
+            after_step = _keep_in_time(session, stop)
+            while not session.is_finished:
+                _run_epoch(session, dataset, caches, log, after_step, say)
+        if session.is_out_of_patience:
+            say(f"no better epoch among the last {config.patience}: stopped, as patience asks")
+        if log:
+            log.close()
+            shutil.rmtree(out / "cache")
+            _report_best(session, out)
+    return session.best_path
 
 
-def train_epoch(trainee: Trainee, config: Config, dataset: Dataset, epoch: int) -> EpochResult:
-    """Train on every training frame once, in an order of this epoch's own; an incomplete last batch is left out.
-
-    A list that is too short for `min_steps` is gone through again, each time in another order.
-    """
-    generator = torch.Generator().manual_seed(config.seed * 1_000_003 + epoch)
-    torch.manual_seed(config.seed * 1_000_003 + epoch)  # dropout
-    steps = max(config.min_steps, len(dataset.train) // config.batch_size)
-    passes = math.ceil(steps * config.batch_size / len(dataset.train))
-    orders = [torch.randperm(len(dataset.train), generator=generator) for _ in range(passes)]
-    rows = torch.cat(orders).numpy()[: steps * config.batch_size]
-    preprocessing = config.preprocessing()
-    result = train_one_epoch(
-        trainee,
-        load_batches(dataset.train.paths, rows, preprocessing, config.batch_size, choose_threads(config.threads)),
-        dataset.train.labels,
-        len(rows),
-        rate=partial(learning_rate, steps=steps * config.epochs, peak=config.lr, warmup=config.warmup),
-        size=frame_size(epoch, config.epochs, config.train_sizes, preprocessing.height, preprocessing.width),
-        preprocessing=preprocessing,
-        change=config.augmentation(),
-        label_smoothing=config.label_smoothing,
-        generator=generator,
-        title=f"epoch {epoch + 1}/{config.epochs}",
-    )
-    if not result.frames:
+def _run_epoch(
+    session: Session,
+    dataset: Dataset,
+    caches: tuple[FrameCache, FrameCache],
+    log: TrainingLog | None,
+    after_step: Callable[[], None],
+    say: Callable[[str], None],
+) -> None:
+    """Train, validate, keep, tell."""
+    config, trainee, world = session.config, session.trainee, session.world
+    start, frames_before = time.perf_counter(), session.position.frames
+    train_epoch(trainee, config, dataset, caches[0], session.position, world, after_step)
+    seconds = time.perf_counter() - start
+    frames = sum(world.gather(session.position.frames - frames_before))
+    seen = session.seen_by_all()
+    if not seen.frames:
         raise InputError(f"{dataset.train.source}: none of its files could be read; tool/check_dataset.py says why")
-    return result
+    validation = validate(trainee, config, dataset, caches[1], world)
+    record = session.end_epoch(seen, validation)
+    if log:
+        log.add(record, trainee.optimizer.param_groups[0]["lr"], seconds, frames)
+    if session.position.epoch == 1:
+        unread = {row: FrameStatus(status) for row, status in seen.unread.items()}
+        for line in unread_lines(dataset.train, unread) + unread_lines(dataset.val, validation.unread):
+            say(line)
+    title = f"Epoch {session.position.epoch} of {config.epochs}, loss {record['train_loss']:.3f}"
+    say(summary_table(title, validation.scores.summary()))
 
 
-def validate(trainee: Trainee, config: Config, dataset: Dataset) -> Evaluation:
-    """Score the averaged weights folded and in fp32: the very network that conversion will deploy.
+def _keep_in_time(session: Session, stop: StopRequest) -> Callable[[], None]:
+    """What is done after each step: keep the state every `save_minutes`, and stop when asked to."""
+    interval = 60 * session.config.save_minutes
+    due = time.monotonic() + interval
 
-    It costs two thirds more than bf16, and the figure is the one that evaluation gives afterwards.
+    def after_step() -> None:
+        nonlocal due
+        wanted, late = session.world.any(stop.made, session.world.is_first and time.monotonic() >= due)
+        if wanted or late:
+            session.keep()
+            due = time.monotonic() + interval
+        if wanted:
+            raise Interrupted(
+                f"stopped after {session.position}, and kept in {session.last_path}; go on with the same command and"
+                " --resume (the main job does so by itself)"
+            )
+
+    return after_step
+
+
+def open_caches(folder: Path, config: Config, dataset: Dataset, world: World) -> tuple[FrameCache, FrameCache]:
+    """The frames of both lists, decoded by the first process of each machine and mapped by all.
+
+    Raises InputError when the disk is full.
     """
     preprocessing = config.preprocessing()
-    classifier = FrameClassifier(fold(trainee.ema.module), preprocessing).to(trainee.device).eval()
-
-    def classify(frames: np.ndarray) -> np.ndarray:
-        with torch.inference_mode():
-            return classifier(torch.from_numpy(frames).to(trainee.device)).cpu().numpy()
-
     threads = choose_threads(config.threads)
-    result = evaluate(classify, dataset.val, preprocessing, len(dataset.class_names), config.batch_size, threads)
-    if len(result.unread) == len(dataset.val):
-        raise InputError(f"{dataset.val.source}: none of its files could be read; tool/check_dataset.py says why")
-    return result
+
+    def open_both() -> tuple[FrameCache, FrameCache]:
+        budget = int(config.cache_gb * GIGABYTE)
+        train = open_cache(folder, dataset.train.paths, preprocessing, budget, threads)
+        budget -= train.frames.nbytes + train.status.nbytes
+        return train, open_cache(folder, dataset.val.paths, preprocessing, budget, threads)
+
+    if world.local_rank == 0:
+        remove_abandoned(make_folder(folder))
+        try:
+            open_both()
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise InputError(
+                f"{folder}: {error.strerror} for the decoded frames; free some, or lower cache_gb"
+                f" (--set cache_gb=..., 0 for no cache; it is {config.cache_gb:g})"
+            ) from None
+    world.barrier()
+    return open_both()
 
 
-def _record(epoch: int, trained: EpochResult, seconds: float, validation: Evaluation) -> dict[str, Any]:
-    """One line of metrics.jsonl; scores are in 0..1."""
-    return {
-        "epoch": epoch + 1,
-        "train_loss": trained.loss,
-        "train_seconds": round(seconds, 2),
-        "frames_per_second": round(trained.frames / seconds, 1),
-        "train_unread": len(trained.unread),
-        "val_unread": len(validation.unread),
-        **asdict(validation.scores.summary()),
-    }
+def _report_best(session: Session, out: Path) -> None:
+    """Print the classes of the best epoch, and draw its confusion matrix."""
+    scores = Scores(len(session.class_names))
+    scores.confusion = session.best_confusion.numpy()
+    best = max(session.history, key=lambda record: (record["top1"], record["epoch"]))
+    print(worst_classes_table(scores.per_class(session.class_names), scores.confusion))
+    print(f"the best epoch is {best['epoch']}, with top-1 {100 * best['top1']:.2f}%")
+    plot_confusion(out / "confusion.png", scores.confusion, session.class_names)
 
 
-def _identity(config: Config, dataset: Dataset) -> dict[str, Any]:
-    """What a training may not change between an interruption and its resume."""
-    ours = ("device", "precision", "threads")  # the machine's, free to change
-    recipe = {key: value for key, value in config.model_dump(mode="json").items() if key not in ours}
-    lists = {"train list": dataset.train.sha256, "val list": dataset.val.sha256}
-    return {**recipe, **lists, "class list": list(dataset.class_names)}
+def _say_nothing(_: str) -> None:
+    """What processes but the first print."""

@@ -3,13 +3,22 @@
 import math
 from collections.abc import Sequence
 
+FIRST_OF_PEAK = 25  # a one-cycle schedule starts at this part of its peak, as torch's OneCycleLR does
 
-def learning_rate(step: int, steps: int, peak: float, warmup: float) -> float:
-    """Rate of step 0..steps-1: linear up to `peak` over the share `warmup`, then half a cosine towards 0."""
+
+def learning_rate(step: int, steps: int, peak: float, warmup: float, schedule: str = "cosine") -> float:
+    """Rate of step 0..steps-1: up to `peak` over the share `warmup`, then half a cosine towards 0.
+
+    It rises along a line ("cosine"), or along half a cosine from a 25th of the peak ("one_cycle": Smith and
+    Topin, "Super-Convergence", 2018; meant for a longer `warmup` and a higher peak).
+    """
     rising = warmup * steps
-    if step < rising:
-        return peak * (step + 1) / (math.ceil(rising) + 1)
-    return peak * 0.5 * (1 + math.cos(math.pi * (step - rising) / (steps - rising)))
+    if step >= rising:
+        return peak * 0.5 * (1 + math.cos(math.pi * (step - rising) / (steps - rising)))
+    if schedule == "one_cycle":
+        first = peak / FIRST_OF_PEAK
+        return first + (peak - first) * 0.5 * (1 - math.cos(math.pi * step / rising))
+    return peak * (step + 1) / (math.ceil(rising) + 1)
 
 
 def frame_size(epoch: int, epochs: int, shares: Sequence[float], height: int, width: int) -> tuple[int, int]:

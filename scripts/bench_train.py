@@ -1,0 +1,206 @@
+"""Measure training beside timm's: its loader and its loop, on the same frames, network, size and batch.
+
+    python scripts/bench_train.py demo/datasets2                   # frames a second
+    python scripts/bench_train.py demo/datasets2 --to 0.95         # and the time to 95% top-1 on the validation list
+
+timm runs as its train.py does by default (fp32) and with its best flags for this processor (--channels-last --amp
+--amp-dtype bfloat16), with as many workers as there are processors. Rounds of all three follow one another, and the
+medians are compared. For the time to a top-1, ours runs config/default.json; timm runs with its best flags, its own
+augmentation and weights, SGD with a cosine over as many epochs as fit into its time, which is --limit times ours.
+The time of validations is not counted.
+"""
+
+import argparse
+import contextlib
+import itertools
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import timm
+import torch
+from timm.data import create_dataset, create_loader
+from timm.optim import create_optimizer_v2
+from timm.scheduler import CosineLRScheduler
+from torch import nn
+
+from game_classifier.config import Config, read_config
+from game_classifier.data.dataset import Dataset, read_dataset
+from game_classifier.device import choose_threads
+from game_classifier.models.zoo import avoid_strided_pointwise
+from game_classifier.training import fit as ours
+from game_classifier.training.epoch import train_epoch
+from game_classifier.training.trainee import Position, new_trainee
+from game_classifier.training.world import World
+
+NETWORK = "repvgg_a0"
+ROUNDS = 3
+DEFAULT_CONFIG = Path(__file__).resolve().parents[1] / "config" / "default.json"
+MEAN_AND_STD = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
+
+
+def main() -> None:
+    """Parse, measure speed in turns, then times to a top-1."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dataset", type=Path, help="data set, as tool/get_annotation.py leaves it")
+    parser.add_argument("--size", type=int, default=128, help="pixels (default: %(default)s)")
+    parser.add_argument("--batch-size", type=int, default=64, help="(default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=20, help="steps a round (default: %(default)s)")
+    parser.add_argument("--to", type=float, help="measure the time to this top-1 too")
+    parser.add_argument("--limit", type=float, default=3.0, help="timm's time in times of ours (default: %(default)s)")
+    arguments = parser.parse_args()
+    dataset = read_dataset(arguments.dataset)
+    compare_speed(dataset, arguments.dataset, arguments.size, arguments.batch_size, arguments.steps)
+    if arguments.to:
+        compare_times(dataset, arguments.dataset, arguments.size, arguments.batch_size, arguments.to, arguments.limit)
+
+
+def compare_speed(dataset: Dataset, folder: Path, size: int, batch_size: int, steps: int) -> None:
+    """Print the median frames a second of each, in turns."""
+    with tempfile.TemporaryDirectory() as scratch:
+        runs = {
+            "ours": our_steps(dataset, Path(scratch), size, batch_size, steps),
+            "timm, its best flags": timm_steps(folder, len(dataset.class_names), size, batch_size, steps, fast=True),
+            "timm, its defaults": timm_steps(folder, len(dataset.class_names), size, batch_size, steps, fast=False),
+        }
+        speeds: dict[str, list[float]] = {name: [] for name in runs}
+        for run in runs.values():  # starts workers and libraries
+            run()
+        for _ in range(ROUNDS):
+            for name, run in runs.items():
+                start = time.perf_counter()
+                run()
+                speeds[name].append(steps * batch_size / (time.perf_counter() - start))
+    medians = {name: statistics.median(each) for name, each in speeds.items()}
+    for name, speed in medians.items():
+        print(f"{name}: {speed:.1f} frames/s, ours {medians['ours'] / speed:.2f} times as many")
+
+
+def our_steps(dataset: Dataset, scratch: Path, size: int, batch_size: int, steps: int) -> Callable[[], None]:
+    """A round of ours: the default recipe at full size, from its cache."""
+    config = Config(image_size=size, batch_size=batch_size, train_sizes=[1.0], epochs=1000)
+    trainee, _ = new_trainee(config, dataset.class_names, World(), fresh=True)
+    cache, _ = ours.open_caches(scratch / "cache", config, dataset, World())
+
+    class Enough(Exception):
+        pass
+
+    def run() -> None:
+        position = Position()
+
+        def after_step() -> None:
+            if position.step == steps:
+                raise Enough
+
+        with contextlib.suppress(Enough):
+            train_epoch(trainee, config, dataset, cache, position, World(), after_step)
+
+    return run
+
+
+def timm_loader(folder: Path, side: str, size: int, batch_size: int) -> Iterator:
+    """timm's loader with train.py's defaults; class folders in alphabetical order."""
+    return create_loader(
+        create_dataset("", root=str(folder / side), split=side, is_training=side == "train"),
+        input_size=(3, size, size),
+        batch_size=batch_size,
+        is_training=side == "train",
+        use_prefetcher=False,
+        color_jitter=0.4,
+        interpolation="random" if side == "train" else "bilinear",
+        crop_pct=1.0,
+        num_workers=choose_threads(None),
+        persistent_workers=True,
+        **MEAN_AND_STD,
+    )
+
+
+def timm_trainee(num_classes: int, fast: bool) -> tuple[nn.Module, torch.optim.Optimizer]:
+    """timm's network and optimiser; without one repair, channels_last would crash on CPUs (see models/zoo.py)."""
+    network = timm.create_model(NETWORK, num_classes=num_classes).train()
+    if fast:
+        avoid_strided_pointwise(network)
+        network = network.to(memory_format=torch.channels_last)
+    return network, create_optimizer_v2(network, opt="sgd", lr=0.1, momentum=0.9, weight_decay=2e-5)
+
+
+def timm_step(network: nn.Module, optimizer: torch.optim.Optimizer, batch: tuple, fast: bool) -> None:
+    """One step of timm's train_one_epoch, label smoothing 0.1."""
+    pixels, targets = batch
+    if fast:
+        pixels = pixels.contiguous(memory_format=torch.channels_last)
+    with torch.autocast("cpu", torch.bfloat16, enabled=fast):
+        loss = nn.functional.cross_entropy(network(pixels), targets, label_smoothing=0.1)
+    loss.backward()
+    optimizer.step()
+    optimizer.zero_grad()
+
+
+def timm_steps(
+    folder: Path, num_classes: int, size: int, batch_size: int, steps: int, fast: bool
+) -> Callable[[], None]:
+    """A round of timm's."""
+    loader = timm_loader(folder, "train", size, batch_size)
+    network, optimizer = timm_trainee(num_classes, fast)
+
+    def run() -> None:
+        for batch in itertools.islice(loader, steps):
+            timm_step(network, optimizer, batch, fast)
+
+    return run
+
+
+def compare_times(dataset: Dataset, folder: Path, size: int, batch_size: int, goal: float, limit: float) -> None:
+    """Print after how many seconds of training each reaches `goal` on the validation list."""
+    with tempfile.TemporaryDirectory() as scratch:
+        config = read_config(DEFAULT_CONFIG, [f"image_size={size}", f"batch_size={batch_size}"])
+        ours.fit(config, dataset, Path(scratch), resume=False)
+        records = [json.loads(line) for line in (Path(scratch) / "metrics.jsonl").read_text().splitlines()]
+    seconds = list(itertools.accumulate(record["train_seconds"] for record in records))
+    reached = next((at for at, record in zip(seconds, records, strict=True) if record["top1"] >= goal), None)
+    best = max(record["top1"] for record in records)
+    print(f"ours: {goal:.0%} after {reached and round(reached)} s; best {best:.2%} in {seconds[-1]:.0f} s")
+    if reached is None:
+        return
+    spent = 0.0
+    for top1, spent in timm_epochs(folder, len(dataset.class_names), size, batch_size, limit * reached):
+        print(f"timm: {top1:.2%} after {spent:.0f} s", flush=True)
+        if top1 >= goal:
+            break
+    print(f"timm's time over ours: {spent / reached:.2f}" + ("" if top1 >= goal else " and more"))
+
+
+def timm_epochs(
+    folder: Path, num_classes: int, size: int, batch_size: int, allowed: float
+) -> Iterator[tuple[float, float]]:
+    """Train as timm does with its best flags for `allowed` seconds; yield (top-1, seconds) after each epoch."""
+    loader = timm_loader(folder, "train", size, batch_size)
+    validation = timm_loader(folder, "val", size, batch_size)
+    network, optimizer = timm_trainee(num_classes, fast=True)
+    scheduler = None
+    spent, epoch = 0.0, 0
+    while spent < allowed:
+        start = time.perf_counter()
+        network.train()
+        for batch in loader:
+            timm_step(network, optimizer, batch, fast=True)
+        spent += time.perf_counter() - start
+        epoch += 1
+        if scheduler is None:  # the first epoch tells how many there will be
+            scheduler = CosineLRScheduler(optimizer, t_initial=max(2, round(allowed / spent)))
+        scheduler.step(epoch)
+        network.eval()
+        right = total = 0
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+            for pixels, targets in validation:
+                logits = network(pixels.contiguous(memory_format=torch.channels_last))
+                right += int((logits.argmax(1) == targets).sum())
+                total += len(targets)
+        yield right / total, spent
+
+
+if __name__ == "__main__":
+    main()

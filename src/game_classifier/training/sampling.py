@@ -1,0 +1,35 @@
+"""Which frames a training sees, in which order, and how much each class weighs."""
+
+import math
+
+import numpy as np
+import torch
+
+
+def seed_of(*numbers: int) -> int:
+    """One seed of several numbers, as random as they are different: seed, step, process."""
+    entropy = [len(numbers), *(number % 2**32 for number in numbers)]  # alone, zeros at the end would not count
+    return int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> 1)
+
+
+def epoch_rows(labels: np.ndarray, count: int, balance: str, seed: int) -> np.ndarray:
+    """Return `count` rows of a list with these labels int [N], in random order; int64 [count].
+
+    The list is gone through as often as it takes, each time in another order. With balance "sampling" each
+    class is drawn equally often instead, and rows may repeat.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    if balance == "sampling":
+        weights = torch.from_numpy(1 / np.bincount(labels)[labels])
+        return torch.multinomial(weights, count, replacement=True, generator=generator).numpy()
+    passes = [torch.randperm(len(labels), generator=generator) for _ in range(math.ceil(count / len(labels)))]
+    return torch.cat(passes).numpy()[:count]
+
+
+def class_weights(labels: np.ndarray, num_classes: int) -> torch.Tensor:
+    """Weights float32 [C] that make each class count alike in the loss; 1 on average over the frames."""
+    counts = np.bincount(labels, minlength=num_classes)
+    present = counts > 0
+    weights = np.zeros(num_classes)
+    weights[present] = len(labels) / (present.sum() * counts[present])
+    return torch.from_numpy(weights).float()

@@ -1,0 +1,167 @@
+"""A training's whole state, in memory and in its last checkpoint: what an interruption may not lose."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from game_classifier.config import Config
+from game_classifier.data.dataset import Dataset
+from game_classifier.errors import InputError
+from game_classifier.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from game_classifier.report.evaluate import Evaluation
+from game_classifier.training.trainee import Position, Trainee, new_trainee
+from game_classifier.training.world import World
+
+# What may change between an interruption and the resume: the machine, and how long to train.
+FREE_KEYS = ("device", "precision", "threads", "cache_gb", "save_minutes", "epochs", "patience")
+
+
+class Session:
+    """The trainee, how far it is, and the epochs behind it."""
+
+    def __init__(self, config: Config, dataset: Dataset, models: Path, world: World, resume: bool) -> None:
+        """Start, or with `resume` go on from the last checkpoint in `models` where there is one.
+
+        Raises InputError when one is there but `resume` was not asked for, and, naming what differs, when
+        it was made with another recipe, class list or lists.
+        """
+        self.config = config
+        self.class_names = dataset.class_names
+        self.world = world
+        self.best_path, self.last_path = (models / f"{config.network}_{which}.pth" for which in ("best", "last"))
+        self.identity = _identity(config, dataset)
+        kept = _load(self.last_path, self.identity, config, resume)
+        self.trainee: Trainee
+        self.trainee, self.origin = new_trainee(config, dataset.class_names, world, fresh=kept is None)
+        self.position = Position()
+        self.history: list[dict[str, Any]] = []  # a record of each epoch: what metrics.jsonl holds but for its clocks
+        self.best_confusion: torch.Tensor | None = None  # int64 [C, C] of the best epoch
+        if kept:
+            state = kept.training
+            self.trainee.load_state_dict(state["trainee"], kept.state_dict)
+            self.history, self.best_confusion = state["history"], state["best_confusion"]
+            self.position = Position(**state["position"])
+            self.origin = f"resumed after {self.position} of {config.epochs}"
+            if not world.is_first:  # what all had seen was added up in the first one's position
+                self.position = Position(self.position.epoch, self.position.step)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether all epochs are done, or `patience` of them went by without a better one."""
+        return self.position.epoch >= self.config.epochs or self.is_out_of_patience
+
+    @property
+    def is_out_of_patience(self) -> bool:
+        """Whether the last `patience` epochs brought nothing better than what was before them."""
+        patience = self.config.patience
+        if not patience or len(self.history) <= patience:
+            return False
+        scores = [record["top1"] for record in self.history]
+        return max(scores[-patience:]) <= max(scores[:-patience])
+
+    def end_epoch(self, seen: Position, validation: Evaluation) -> dict[str, Any]:
+        """Add the epoch at hand, keep both checkpoints, and return its record; scores are in 0..1."""
+        summary = asdict(validation.scores.summary())
+        record = {
+            "epoch": self.position.epoch + 1,
+            "train_loss": seen.loss_sum / max(1, seen.frames),
+            "train_unread": len(seen.unread),
+            "val_unread": len(validation.unread),
+            **summary,
+        }
+        best = max((each["top1"] for each in self.history), default=0.0)
+        self.history.append(record)
+        self.position = Position(epoch=self.position.epoch + 1)
+        self.trainee.require_finite()
+        if summary["top1"] >= best:  # of equals the later: it was trained on at a lower rate
+            self.best_confusion = torch.from_numpy(validation.scores.confusion)
+            if self.world.is_first:
+                save_checkpoint(self.best_path, self._checkpoint(summary))
+        self.keep()
+        return record
+
+    def keep(self) -> None:
+        """Write the last checkpoint: the averaged weights, as in any checkpoint, and all that is needed to go on."""
+        seen = self.seen_by_all()
+        self.trainee.require_finite()
+        if not self.world.is_first:
+            return
+        last = self.history[-1] if self.history else {}
+        checkpoint = self._checkpoint({key: value for key, value in last.items() if key not in ("epoch", "train_loss")})
+        checkpoint.training = {
+            "identity": self.identity,
+            "trainee": self.trainee.state_dict(),
+            "position": asdict(seen),
+            "history": self.history,
+            "best_confusion": self.best_confusion,
+        }
+        save_checkpoint(self.last_path, checkpoint)
+
+    def seen_by_all(self) -> Position:
+        """The position with what all processes have seen in the epoch at hand."""
+        first, *others = self.world.gather(self.position)
+        seen = Position(first.epoch, first.step, first.loss_sum, first.frames, dict(first.unread))
+        for other in others:
+            seen.loss_sum += other.loss_sum
+            seen.frames += other.frames
+            seen.unread |= other.unread
+        return seen
+
+    def _checkpoint(self, metrics: dict[str, Any]) -> Checkpoint:
+        return Checkpoint(
+            network=self.config.network,
+            class_names=self.class_names,
+            preprocessing=self.config.preprocessing(),
+            state_dict=self.trainee.ema.module.state_dict(),
+            epoch=self.position.epoch,
+            metrics=metrics,
+            config=self.config.model_dump(mode="json"),
+        )
+
+
+def _identity(config: Config, dataset: Dataset) -> dict[str, Any]:
+    """What a training may not change between an interruption and its resume."""
+    recipe = {key: value for key, value in config.model_dump(mode="json").items() if key not in FREE_KEYS}
+    lists = {"train list": dataset.train.sha256, "val list": dataset.val.sha256}
+    return {**recipe, **lists, "class list": list(dataset.class_names)}
+
+
+def _load(path: Path, identity: dict[str, Any], config: Config, resume: bool) -> Checkpoint | None:
+    if not path.exists():
+        return None
+    if not resume:
+        raise InputError(
+            f"{path}: a training stands there already; go on with it by --resume, or name another folder with -o"
+        )
+    checkpoint = load_checkpoint(path)
+    if checkpoint.training is None:
+        raise InputError(f"{path}: holds no state to resume from; name another folder with -o")
+    differences = _differences(checkpoint.training["identity"], identity)
+    if differences:
+        raise InputError(
+            f"{path}: made with another {', '.join(differences)}; restore that to resume, or name another folder"
+            " with -o"
+        )
+    if config.epochs < checkpoint.epoch:
+        raise InputError(
+            f"{path}: {checkpoint.epoch} epochs are trained already, and epochs is {config.epochs};"
+            " give as many or more, or name another folder with -o"
+        )
+    return checkpoint
+
+
+def _differences(theirs: dict[str, Any], ours: dict[str, Any], prefix: str = "") -> list[str]:
+    """The keys whose values differ, short values beside them: `lr (0.1 there, 0.05 now)`."""
+    found = []
+    for key, value in ours.items():
+        other = theirs.get(key)
+        if isinstance(value, dict) and isinstance(other, dict):
+            found += _differences(other, value, f"{prefix}{key}.")
+        elif other != value and "list" in key:
+            found.append(key)
+        elif other != value:
+            found.append(f"{prefix}{key} ({json.dumps(other)} there, {json.dumps(value)} now)")
+    return found

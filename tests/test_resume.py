@@ -1,0 +1,138 @@
+"""A training that was interrupted ends with the very files of one that was not."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, tiny_config
+
+from game_classifier.config import AugmentConfig
+from game_classifier.data.dataset import read_dataset
+from game_classifier.errors import Interrupted
+from game_classifier.models.checkpoint import load_checkpoint, save_checkpoint
+from game_classifier.training import epoch as epoch_module
+from game_classifier.training import fit as fit_module
+from game_classifier.training.fit import fit
+
+KILLS = int(os.environ.get("GAME_CLASSIFIER_KILLS", "3"))  # more take longer and prove more
+NAMES = ("repvgg_a0_best.pth", "repvgg_a0_last.pth")
+# Everything that draws random numbers or keeps something between steps.
+CHANGES = {
+    "epochs": 3,
+    "min_steps": 5,
+    "accumulate": 2,
+    "batch_size": 4,
+    "augment": AugmentConfig(mixup=0.2, cutmix=0.5),
+}
+
+
+def files(out: Path) -> dict[str, bytes]:
+    return {name: (out / "model" / name).read_bytes() for name in NAMES}
+
+
+def scores(out: Path) -> list[str]:
+    return [line.split('"train_seconds"')[0] for line in (out / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory, trained) -> Path:
+    out = tmp_path_factory.mktemp("whole")
+    fit(tiny_config(**CHANGES), read_dataset(trained.dataset), out, resume=False)
+    return out
+
+
+@pytest.mark.parametrize(("number", "step"), [(signal.SIGINT, 1), (signal.SIGTERM, 5), (signal.SIGINT, 8)])
+def test_a_stopped_training_keeps_its_state_and_ends_like_an_uninterrupted_one(
+    tmp_path, trained, uninterrupted, monkeypatch, number, step
+):
+    config, data = tiny_config(**CHANGES), read_dataset(trained.dataset)
+    real = epoch_module.train_one_epoch
+
+    def ask_at_the_step(trainee, batches, labels, position, steps, recipe, title, after_step):
+        def ask_and_go_on():
+            if trainee.step == step:
+                os.kill(os.getpid(), number)
+            after_step()
+
+        real(trainee, batches, labels, position, steps, recipe, title, ask_and_go_on)
+
+    handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    with monkeypatch.context() as patched:
+        patched.setattr(epoch_module, "train_one_epoch", ask_at_the_step)
+        with pytest.raises(Interrupted, match=r"stopped after epoch \d.*, and kept in .*_last.pth; go on with"):
+            fit(config, data, tmp_path, resume=False)
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == handlers
+    last = load_checkpoint(tmp_path / "model" / NAMES[1])
+    assert 5 * last.epoch + last.training["position"]["step"] == step
+    fit(config, data, tmp_path, resume=True)
+    assert files(tmp_path) == files(uninterrupted)
+    assert scores(tmp_path) == scores(uninterrupted)
+
+
+def test_killed_at_random_moments_a_training_ends_like_an_uninterrupted_one(tmp_path, trained):
+    """SIGKILL leaves no time for anything: what counts is what stands on the disk at every moment."""
+    settings = ["image_size=32", "train_sizes=[1.0]", "epochs=4", "batch_size=6", "min_steps=10", "lr=0.005"]
+    settings += ["precision=fp32", "threads=2", "save_minutes=0"]
+
+    def train(out: Path) -> subprocess.Popen:
+        command = [sys.executable, ROOT / "src/main_train.py", "-i", trained.dataset, "-o", out, "--resume"]
+        command += [part for each in settings for part in ("--set", each)]
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+    whole = train(tmp_path / "whole")
+    assert whole.wait() == 0, whole.stderr.read()
+    moment, killed = random.Random(KILLS), 0
+    out = tmp_path / "killed"
+    last = out / "model" / NAMES[1]
+    while True:
+        run = train(out)
+        before = last.stat().st_mtime_ns if last.exists() else 0
+        while killed < KILLS and run.poll() is None and (last.stat().st_mtime_ns if last.exists() else 0) == before:
+            time.sleep(0.01)  # it starts, and has not made a step yet
+        if killed == KILLS or run.poll() is not None:
+            assert run.wait() == 0, run.stderr.read()
+            break
+        time.sleep(moment.uniform(0, 5 / KILLS))
+        run.kill()
+        killed += run.wait() == -signal.SIGKILL
+    assert killed == KILLS
+    assert files(out) == files(tmp_path / "whole")
+    assert scores(out) == scores(tmp_path / "whole")
+    assert sorted(path.name for path in (out / "model").iterdir()) == sorted(NAMES)
+    assert not (out / "cache").exists()
+
+
+def test_a_training_can_be_extended(tmp_path, trained, capsys):
+    data = read_dataset(trained.dataset)
+    fit(tiny_config(epochs=1), data, tmp_path, resume=False)
+    fit(tiny_config(epochs=3), data, tmp_path, resume=True)
+    assert "resumed after epoch 1 of 3" in capsys.readouterr().out
+    assert len(scores(tmp_path)) == 3
+    assert load_checkpoint(tmp_path / "model" / NAMES[1]).epoch == 3
+
+
+def test_a_worse_epoch_after_the_resume_does_not_replace_the_best(tmp_path, trained):
+    data = read_dataset(trained.dataset)
+    best = fit(tiny_config(epochs=1), data, tmp_path, resume=False)
+    last_path = tmp_path / "model" / NAMES[1]
+    last = load_checkpoint(last_path)
+    last.training["history"][0]["top1"] = 1.5  # no later epoch can reach it
+    save_checkpoint(last_path, last)
+    before = best.read_bytes()
+    fit(tiny_config(epochs=2), data, tmp_path, resume=True)
+    assert best.read_bytes() == before
+
+
+def test_the_state_is_written_by_time_too(tmp_path, trained, monkeypatch):
+    written = []
+    monkeypatch.setattr(fit_module.Session, "keep", lambda session: written.append(session.trainee.step))
+    fit(tiny_config(epochs=1, min_steps=4, save_minutes=0.0), read_dataset(trained.dataset), tmp_path, resume=False)
+    assert written == [1, 2, 3, 4, 4]
+    written.clear()
+    fit(tiny_config(epochs=1, min_steps=4), read_dataset(trained.dataset), tmp_path / "b", resume=False)
+    assert written == [4]
