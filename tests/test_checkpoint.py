@@ -1,4 +1,5 @@
 import pickle
+import resource
 
 import pytest
 import torch
@@ -7,6 +8,7 @@ from game_classifier.data.frames import Preprocessing
 from game_classifier.errors import InputError
 from game_classifier.models.checkpoint import FORMAT, Checkpoint, load_checkpoint, save_checkpoint
 from game_classifier.models.zoo import build_model
+from game_classifier.storage import write_text
 
 
 def checkpoint() -> Checkpoint:
@@ -38,6 +40,24 @@ def test_equal_checkpoints_are_equal_files_whatever_their_names(tmp_path):
     save_checkpoint(tmp_path / "a.pth", checkpoint())
     save_checkpoint(tmp_path / "b.pth", checkpoint())
     assert (tmp_path / "a.pth").read_bytes() == (tmp_path / "b.pth").read_bytes()
+
+
+def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path):
+    path = tmp_path / "a.pth"
+    save_checkpoint(path, checkpoint())
+    before = path.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))  # stands for a disk that is full
+    try:
+        with pytest.raises(InputError, match=r"a.pth: cannot be written \(File too large\); what stood there is whole"):
+            save_checkpoint(path, checkpoint())
+        with pytest.raises(OSError, match="File too large") as error:
+            write_text(tmp_path / "b.txt", "x" * 200_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert error.value.filename == str(tmp_path / "b.txt")
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == ["a.pth"]
 
 
 class Malicious:

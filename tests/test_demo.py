@@ -29,7 +29,7 @@ def test_the_same_seed_gives_the_same_files_and_another_does_not(tmp_path, style
     starts = places[0][1], places[3][1]  # each episode is met at a point of its own
     assert [frame for _, frame in places] == [start + after for start in starts for after in (0, 10, 20)]
     assert starts[0] != starts[1]
-    assert all(70 <= start < 1810 for start in starts)
+    assert all(70 <= start < 610 for start in starts)
     assert one == same
     assert one != other
     assert len(set(one.values())) == 6

@@ -1,5 +1,6 @@
 """A training that was interrupted ends with the very files of one that was not."""
 
+import json
 import os
 import random
 import signal
@@ -18,6 +19,7 @@ from game_classifier.models.checkpoint import load_checkpoint, save_checkpoint
 from game_classifier.training import epoch as epoch_module
 from game_classifier.training import fit as fit_module
 from game_classifier.training.fit import fit
+from game_classifier.training.log import CLOCK_KEYS
 
 KILLS = int(os.environ.get("GAME_CLASSIFIER_KILLS", "3"))  # more take longer and prove more
 NAMES = ("repvgg_a0_best.pth", "repvgg_a0_last.pth")
@@ -35,8 +37,9 @@ def files(out: Path) -> dict[str, bytes]:
     return {name: (out / "model" / name).read_bytes() for name in NAMES}
 
 
-def scores(out: Path) -> list[str]:
-    return [line.split('"train_seconds"')[0] for line in (out / "metrics.jsonl").read_text().splitlines()]
+def scores(out: Path) -> list[dict]:
+    records = map(json.loads, (out / "metrics.jsonl").read_text().splitlines())
+    return [{key: value for key, value in record.items() if key not in CLOCK_KEYS} for record in records]
 
 
 @pytest.fixture(scope="module")

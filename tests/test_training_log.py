@@ -17,6 +17,7 @@ def test_a_resumed_log_keeps_the_clocks_of_before_and_drops_what_was_not_kept(tm
         log.add(record(epoch), lr=0.1, seconds=2.0 * epoch, frames=100)
     log.close()
     resumed = TrainingLog(tmp_path, [record(1), record(2)])  # killed before the third was kept
+    assert (tmp_path / "metrics.jsonl").read_text().count("\n") == 2
     resumed.add(record(3), lr=0.1, seconds=50.0, frames=100)
     resumed.close()
     assert [each["train_seconds"] for each in resumed.records] == [2.0, 4.0, 50.0]

@@ -48,11 +48,17 @@ def _runs(process: int) -> bool:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; it replaces `path` at the end, and is removed on an error."""
+    """Yield a temporary path beside `path`; it replaces `path` at the end, and is removed on an error.
+
+    An OSError without a file name, as of a full disk, gets `path`.
+    """
     temporary = path.with_name(f".{path.name}.{platform.node()}-{os.getpid()}.tmp")
     try:
         yield temporary
         temporary.replace(path)
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

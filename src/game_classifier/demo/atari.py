@@ -15,9 +15,9 @@ from game_classifier.demo.stream_style import StreamStyle
 
 TWO_PLAYERS_ONLY = {"combat", "joust", "maze_craze", "warlords"}  # ale-py aborts the process on these
 JPEG_QUALITY = 90
-# Emulator frames before the first kept one: a viewer joins at any point of the first half minute. From the start,
+# Emulator frames before the first kept one: a viewer joins at any point of the first ten seconds. From the start,
 # most games show each episode's first seconds alike, and the split by episode would leak through them.
-WARM_UP_FRAMES = (60, 1800)
+WARM_UP_FRAMES = (60, 600)
 
 
 @dataclass(frozen=True)

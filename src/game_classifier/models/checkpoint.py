@@ -46,7 +46,7 @@ class Checkpoint:
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write `path` in one step."""
+    """Write `path` in one step; InputError, with what stood there before left whole, when the disk is full."""
     values = {
         **{name: getattr(checkpoint, name) for name in checkpoint.__dataclass_fields__},
         "format": FORMAT,
@@ -56,8 +56,17 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "preprocessing": checkpoint.preprocessing.to_dict(),
     }
     # Into an open file: given a path, torch would keep the temporary name inside, and equal checkpoints would differ.
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        torch.save(_canonical(values), file)
+    try:
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            torch.save(_canonical(values), file)
+    except (OSError, RuntimeError) as error:
+        cause = error if isinstance(error, OSError) else error.__context__  # torch hides the file's own error
+        if not isinstance(cause, OSError):
+            raise
+        raise InputError(
+            f"{path}: cannot be written ({cause.strerror}); what stood there is whole;"
+            " make room, and go on with --resume"
+        ) from None
 
 
 def _canonical(value: Any) -> Any:

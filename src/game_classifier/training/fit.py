@@ -54,19 +54,19 @@ def fit(config: Config, dataset: Dataset, out: Path, resume: bool, world: World 
     if world.is_first:
         remove_abandoned(models)
         write_json(out / "config.json", config.model_dump(mode="json"))
+    log = TrainingLog(out, session.history) if world.is_first else None
     if not session.is_finished:
         caches = open_caches(out / "cache", config, dataset, world)
-        log = TrainingLog(out, session.history) if world.is_first else None
         with stop_request(patient=world.size > 1) as stop:
             after_step = _keep_in_time(session, stop)
             while not session.is_finished:
                 _run_epoch(session, dataset, caches, log, after_step, say)
         if session.is_out_of_patience:
             say(f"no better epoch among the last {config.patience}: stopped, as patience asks")
-        if log:
-            log.close()
-            shutil.rmtree(out / "cache")
-            _report_best(session, out)
+    if log:
+        log.close()
+        shutil.rmtree(out / "cache", ignore_errors=True)
+        _report_best(session, out)
     return session.best_path
 
 
@@ -86,7 +86,9 @@ def _run_epoch(
     frames = sum(world.gather(session.position.frames - frames_before))
     seen = session.seen_by_all()
     if not seen.frames:
-        raise InputError(f"{dataset.train.source}: none of its files could be read; tool/check_dataset.py says why")
+        raise InputError(
+            f"{dataset.train.source}: no batch had two files that could be read; tool/check_dataset.py says why"
+        )
     validation = validate(trainee, config, dataset, caches[1], world)
     record = session.end_epoch(seen, validation)
     if log:

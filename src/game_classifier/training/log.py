@@ -23,18 +23,14 @@ class TrainingLog:
         clocks = _read_clocks(out / LOG)
         self.records = [{**record, **clocks.get(record["epoch"], {})} for record in history]
         self.board = _open_board(out / "tensorboard", purge_step=len(history) + 1)
+        if self.records:  # a kill may have come between an epoch's checkpoint and its line
+            self._write()
 
     def add(self, record: Mapping[str, Any], lr: float, seconds: float, frames: int) -> None:
         """Write an epoch's record down everywhere."""
         clock = dict(zip(CLOCK_KEYS, (round(seconds, 2), round(frames / seconds, 1)), strict=True))
         self.records.append({**record, **clock})
-        write_text(self.out / LOG, "".join(f"{json.dumps(each)}\n" for each in self.records))
-        text = io.StringIO()
-        writer = csv.DictWriter(text, list(self.records[-1]), restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.records)
-        write_text(self.out / "metrics.csv", text.getvalue())
-        plot_curves(self.out / "curves.png", self.records)
+        self._write()
         if self.board:
             for name, value in {**self.records[-1], "lr": lr}.items():
                 if name != "epoch":
@@ -46,6 +42,16 @@ class TrainingLog:
         """Finish TensorBoard's file."""
         if self.board:
             self.board.close()
+
+    def _write(self) -> None:
+        write_text(self.out / LOG, "".join(f"{json.dumps(each)}\n" for each in self.records))
+        text = io.StringIO()
+        names = [*(key for key in self.records[0] if key not in CLOCK_KEYS), *CLOCK_KEYS]
+        writer = csv.DictWriter(text, names, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.records)
+        write_text(self.out / "metrics.csv", text.getvalue())
+        plot_curves(self.out / "curves.png", self.records)
 
 
 def _read_clocks(path: Path) -> dict[int, dict[str, Any]]:
