@@ -30,8 +30,8 @@ class AugmentConfig(_Strict):
     shift: Share = 0.1
     brightness: Share = 0.2
     contrast: Share = 0.2
-    erase: Probability = 0.25
-    stream: Probability = 0.5
+    erase: Probability = 0.15
+    stream: Probability = 0.35
     mixup: Natural = 0.0
     cutmix: Natural = 0.0
 
@@ -46,8 +46,8 @@ class Config(_Strict):
     std: Channels = IMAGENET_STD
     weights_path: str = ""
     pretrained: Literal["none", "hub"] = "none"
-    train_sizes: list[Annotated[float, Field(gt=0, le=1)]] = [0.75, 0.875, 1.0]
-    epochs: Count = 8
+    train_sizes: list[Annotated[float, Field(gt=0, le=1)]] = [0.5, 0.5, 0.5, 0.75, 0.75, 0.75, 1.0, 1.0, 1.0, 1.0]
+    epochs: Count = 10
     patience: Annotated[int, Field(ge=0)] = 0
     min_steps: Count = 40
     batch_size: Annotated[int, Field(ge=2)] = 64
