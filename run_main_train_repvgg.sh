@@ -125,7 +125,7 @@ All stages are finished.
   predictions       $output_path_npy/val.npy
   per-class results $output_path_npy/results/per_class.csv (and .npy, confusion.npy)
   data set check    $output_path_check/report.html, findings.csv
-  training          $output_path_train/metrics.jsonl, curves.png
+  training          $output_path_train/metrics.jsonl, metrics.csv, curves.png, confusion.png
   validation table  $validation
 Next:
   classify images   $python ${src_path}main_predict.py -w $deploy -i IMAGE...

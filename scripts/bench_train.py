@@ -12,8 +12,6 @@ The time of validations is not counted.
 
 import argparse
 import contextlib
-import itertools
-import json
 import statistics
 import tempfile
 import time
@@ -26,13 +24,14 @@ from timm.data import create_dataset, create_loader
 from timm.optim import create_optimizer_v2
 from timm.scheduler import CosineLRScheduler
 from torch import nn
+from torch.utils.data import DataLoader, RandomSampler
 
 from game_classifier.config import Config, read_config
 from game_classifier.data.dataset import Dataset, read_dataset
 from game_classifier.device import choose_threads
 from game_classifier.models.zoo import avoid_strided_pointwise
 from game_classifier.training import fit as ours
-from game_classifier.training.epoch import train_epoch
+from game_classifier.training.epoch import train_epoch, validate
 from game_classifier.training.trainee import Position, new_trainee
 from game_classifier.training.world import World
 
@@ -143,11 +142,19 @@ def timm_steps(
     folder: Path, num_classes: int, size: int, batch_size: int, steps: int, fast: bool
 ) -> Callable[[], None]:
     """A round of timm's."""
-    loader = timm_loader(folder, "train", size, batch_size)
+    frames = timm_loader(folder, "train", size, batch_size).dataset
+    # timm's loader but for its end: one that was left in the middle would go on decoding beside the next round.
+    loader = DataLoader(
+        frames,
+        batch_size,
+        sampler=RandomSampler(frames, num_samples=steps * batch_size),
+        num_workers=choose_threads(None),
+        persistent_workers=True,
+    )
     network, optimizer = timm_trainee(num_classes, fast)
 
     def run() -> None:
-        for batch in itertools.islice(loader, steps):
+        for batch in loader:
             timm_step(network, optimizer, batch, fast)
 
     return run
@@ -155,22 +162,36 @@ def timm_steps(
 
 def compare_times(dataset: Dataset, folder: Path, size: int, batch_size: int, goal: float, limit: float) -> None:
     """Print after how many seconds of training each reaches `goal` on the validation list."""
-    with tempfile.TemporaryDirectory() as scratch:
-        config = read_config(DEFAULT_CONFIG, [f"image_size={size}", f"batch_size={batch_size}"])
-        ours.fit(config, dataset, Path(scratch), resume=False)
-        records = [json.loads(line) for line in (Path(scratch) / "metrics.jsonl").read_text().splitlines()]
-    seconds = list(itertools.accumulate(record["train_seconds"] for record in records))
-    reached = next((at for at, record in zip(seconds, records, strict=True) if record["top1"] >= goal), None)
-    best = max(record["top1"] for record in records)
-    print(f"ours: {goal:.0%} after {reached and round(reached)} s; best {best:.2%} in {seconds[-1]:.0f} s")
-    if reached is None:
-        return
-    spent = 0.0
-    for top1, spent in timm_epochs(folder, len(dataset.class_names), size, batch_size, limit * reached):
-        print(f"timm: {top1:.2%} after {spent:.0f} s", flush=True)
+    spent = _until(goal, "ours", our_epochs(dataset, size, batch_size))
+    if spent is not None:
+        theirs = timm_epochs(folder, len(dataset.class_names), size, batch_size, limit * spent)
+        reached = _until(goal, "timm", theirs)
+        ratio = f"{reached / spent:.2f}" if reached else f"above {limit:g}"
+        print(f"timm's time over ours to {goal:.0%}: {ratio}")
+
+
+def _until(goal: float, name: str, epochs: Iterator[tuple[float, float]]) -> float | None:
+    """Print each epoch's top-1; the seconds at which `goal` was reached, or None."""
+    for top1, spent in epochs:
+        print(f"{name}: {top1:.2%} after {spent:.0f} s", flush=True)
         if top1 >= goal:
-            break
-    print(f"timm's time over ours: {spent / reached:.2f}" + ("" if top1 >= goal else " and more"))
+            return spent
+    return None
+
+
+def our_epochs(dataset: Dataset, size: int, batch_size: int) -> Iterator[tuple[float, float]]:
+    """Train by config/default.json; yield (top-1, seconds) after each epoch, the making of the cache included."""
+    config = read_config(DEFAULT_CONFIG, [f"image_size={size}", f"batch_size={batch_size}"])
+    trainee, _ = new_trainee(config, dataset.class_names, World(), fresh=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        start = time.perf_counter()
+        caches = ours.open_caches(Path(scratch) / "cache", config, dataset, World())
+        spent = time.perf_counter() - start
+        for epoch in range(config.epochs):
+            start = time.perf_counter()
+            train_epoch(trainee, config, dataset, caches[0], Position(epoch), World(), lambda: None)
+            spent += time.perf_counter() - start
+            yield validate(trainee, config, dataset, caches[1], World()).scores.summary().top1, spent
 
 
 def timm_epochs(

@@ -3,7 +3,7 @@ import json
 import pytest
 from conftest import ROOT
 
-from game_classifier.config import AugmentConfig, Config, read_config
+from game_classifier.config import AugmentConfig, Config, check_config, read_config
 from game_classifier.errors import InputError
 
 DEFAULT = ROOT / "config" / "default.json"
@@ -71,3 +71,8 @@ def test_a_file_that_is_no_recipe_says_so(tmp_path, text, reason):
         read_config(path, [])
     with pytest.raises(InputError, match="no such file"):
         read_config(tmp_path / "none.json", [])
+
+
+def test_weights_come_from_one_place_only():
+    with pytest.raises(InputError, match="weights_path and pretrained: give one of them"):
+        check_config({"weights_path": "a.pth", "pretrained": "hub"}, "recipe.json")

@@ -1,10 +1,12 @@
 import csv
+import errno
 import json
 import math
 from itertools import pairwise
 
 import numpy as np
 import pytest
+import timm
 import torch
 from conftest import make_dataset, tiny_config
 
@@ -12,9 +14,12 @@ from game_classifier.config import AugmentConfig
 from game_classifier.data.dataset import read_dataset
 from game_classifier.errors import InputError
 from game_classifier.models.checkpoint import load_checkpoint
+from game_classifier.training import fit as fit_module
 from game_classifier.training import loop
 from game_classifier.training.fit import fit
 from game_classifier.training.schedule import frame_size, learning_rate
+from game_classifier.training.trainee import new_trainee
+from game_classifier.training.world import World
 
 
 def test_the_rate_rises_to_its_peak_and_falls_to_nothing():
@@ -188,6 +193,61 @@ RECIPES = [
 def test_other_recipes_run(tmp_path, trained, changes):
     best = fit(tiny_config(epochs=1, **changes), read_dataset(trained.dataset), tmp_path, resume=False)
     assert load_checkpoint(best).epoch == 1
+
+
+def test_a_training_starts_from_weights_and_does_not_need_them_to_go_on(tmp_path, trained, capsys):
+    data, weights = read_dataset(trained.dataset), tmp_path / "start.pth"
+    weights.write_bytes(trained.best.read_bytes())
+    config = tiny_config(epochs=1, min_steps=1, lr=1e-6, weights_path=str(weights))
+    best = load_checkpoint(fit(config, data, tmp_path / "out", resume=False))
+    assert f"weights of {weights} (this tool); head: " in capsys.readouterr().out
+    before = load_checkpoint(trained.best).state_dict
+    changes = [
+        (best.state_dict[key] - value).abs().max() for key, value in before.items() if key.endswith("conv.weight")
+    ]
+    assert max(changes) < 1e-3  # of a fresh start they would be other weights altogether
+    weights.unlink()
+    assert fit(config.model_copy(update={"epochs": 2}), data, tmp_path / "out", resume=True)
+
+
+def test_weights_of_the_hub_are_asked_from_timm(trained, monkeypatch):
+    build = timm.create_model
+
+    def offline(name, pretrained=False, **options):
+        if pretrained:
+            raise OSError("no route to the hub\nand more")
+        return build(name, **options)
+
+    monkeypatch.setattr(timm, "create_model", offline)
+    config = tiny_config(pretrained="hub")
+    with pytest.raises(InputError, match=r"no weights of 'repvgg_a0' to be had \(no route to the hub\); download them"):
+        new_trainee(config, ("a", "b"), World(), fresh=True)
+
+    torch.manual_seed(1)
+    theirs = build("repvgg_a0", num_classes=2)
+    monkeypatch.setattr(
+        timm, "create_model", lambda name, pretrained=False, **o: theirs if pretrained else build(name, **o)
+    )
+    trainee, origin = new_trainee(config, ("a", "b"), World(), fresh=True)
+    assert origin == "weights from timm's hub, a new head"
+    own = trainee.network.state_dict()
+    assert all(torch.equal(value, own[key]) for key, value in theirs.state_dict().items())
+
+
+def test_an_unknown_optimizer_is_named():
+    with pytest.raises(InputError, match="optimizer 'sdg' is not known; any of timm"):
+        new_trainee(tiny_config(optimizer="sdg"), ("a", "b"), World(), fresh=True)
+
+
+def test_a_disk_without_room_for_the_cache_says_what_to_lower(tmp_path, trained, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(fit_module, "open_cache", full)
+    with pytest.raises(
+        InputError, match=r"cache: No space left on device for the decoded frames; .* lower cache_gb .*is 16\)"
+    ):
+        fit(tiny_config(), read_dataset(trained.dataset), tmp_path, resume=False)
 
 
 def test_squeezenet_trains_too(tmp_path, trained):

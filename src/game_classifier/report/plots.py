@@ -47,7 +47,8 @@ def plot_confusion(path: Path, confusion: np.ndarray, class_names: Sequence[str]
     for colours, shown in (("Greens", diagonal), ("Reds", ~diagonal)):
         axes.imshow(np.ma.masked_where(~shown | (confusion == 0), confusion), cmap=colours, norm=scale)
     for row, column in zip(*np.nonzero(confusion * ~diagonal), strict=True):
-        axes.text(column, row, confusion[row, column], ha="center", va="center", fontsize=5)
+        colour = "white" if scale(confusion[row, column]) > 0.6 else "black"
+        axes.text(column, row, confusion[row, column], ha="center", va="center", fontsize=5, color=colour)
     axes.set_xticks(range(count), class_names, rotation=90, fontsize=6)
     axes.set_yticks(range(count), class_names, fontsize=6)
     axes.set_xticks(np.arange(count + 1) - 0.5, minor=True)
