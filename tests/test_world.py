@@ -55,7 +55,8 @@ def test_two_processes_learn_what_one_does(two, trained, tmp_path):
     out, _, _, (printed, _) = two
     one = load_checkpoint(fit(tiny_config(**SETTINGS), read_dataset(trained.dataset), tmp_path, resume=False))
     best = load_checkpoint(out / "model/repvgg_a0_best.pth")
-    assert min(best.metrics["top1"], one.metrics["top1"]) > 0.6  # of three classes; 12 frames tell no more
+    assert abs(best.metrics["top1"] - one.metrics["top1"]) <= 1 / 12  # of 12 frames
+    assert one.metrics["top1"] > 0.6  # of three classes
     assert "in fp32, 2 processes: 3 classes, 18 training frames" in printed
     assert printed.count("best checkpoint") == 1  # one process prints
     assert sorted(path.name for path in (out / "model").iterdir()) == ["repvgg_a0_best.pth", "repvgg_a0_last.pth"]
@@ -83,6 +84,16 @@ def test_ctrl_c_stops_all_of_them_with_the_state_kept(two):
     assert "go on with the same command and --resume" in errors
     assert (stopped["epoch"], stopped["step"]) != (0, 0)
     assert "resumed after epoch" in printed
+
+
+def test_stopped_and_gone_on_with_they_end_like_an_uninterrupted_training(two, trained, tmp_path):
+    whole = start(trained.dataset, tmp_path)
+    _, errors = whole.communicate()
+    assert whole.returncode == 0, errors
+    for name in ("repvgg_a0_best.pth", "repvgg_a0_last.pth"):
+        one, other = (load_checkpoint(out / "model" / name) for out in (two[0], tmp_path))
+        assert all(torch.equal(value, other.state_dict[key]) for key, value in one.state_dict.items())
+        assert one.metrics == other.metrics
 
 
 def test_a_batch_that_cannot_be_shared_says_so():
