@@ -50,7 +50,7 @@ def open_cache(
     frame_bytes = preprocessing.height * preprocessing.width * 3
     count = min(len(paths), budget // (frame_bytes + 1))
     path = folder / f"{_key(paths[:count], preprocessing)}{SUFFIX}"
-    if not path.exists():
+    if count and not path.exists():
         status = np.zeros(count, np.uint8)
         with replacing(path) as temporary, temporary.open("wb") as file:
             for batch in load_batches(paths, np.arange(count), preprocessing, ROWS_AT_A_TIME, threads):
