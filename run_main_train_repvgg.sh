@@ -20,15 +20,16 @@ src_path=${src_path:-src/}
 input_path=${input_path:-${run}datasets2}             # the divided data set and its lists
 output_path_check=${output_path_check:-${run}check_report} # what is wrong with the data
 output_path_train=${output_path_train:-${run}sv_train} # checkpoints, log, curves
-output_path_pt=${output_path_pt:-${run}save_pt_pth_file} # the deploy file
+output_path_pt=${output_path_pt:-${run}save_pt_pth_file} # the deployed files
 output_path_npy=${output_path_npy:-${run}save_npy_file} # predictions and per-class results
 network=${network:-repvgg_a0}
 config=${config:-config/default.json}
+formats=${formats:-all}                               # of src/main_convert.py, such as "pt onnx"
 nproc=${nproc:-1}                                     # processes that train, one for each GPU
 train_options=${train_options:-}                      # such as "--set epochs=30 --set lr=0.05"
 val_rate=${val_rate:-0.2}
 games=${games:-}                                      # the demo's games; none: all of them
-episodes=${episodes:-8}                               # of each game; whole episodes go to training or validation
+episodes=${episodes:-12}                              # of each game; whole episodes go to training or validation
 frames=${frames:-8}                                   # of each episode
 if [ -n "$dataset" ]; then
     group_by=${group_by:-}                            # see tool/split_data.py --help
@@ -108,7 +109,7 @@ stage train "$input_path" "$best" "$lists" train \
     --config "$config" ${weights_path:+--set "weights_path=$weights_path"} $train_options
 
 stage convert "$best" "$deploy" "$(content "$best")" \
-    "$python" "${src_path}main_convert.py" -w "$best" -o "$output_path_pt"
+    "$python" "${src_path}main_convert.py" -w "$best" -i "$input_path" -o "$output_path_pt" --formats $formats --config "$config"
 
 validate() { "$@" | tee "$validation.partial" && mv "$validation.partial" "$validation"; }
 stage validate "$deploy and $input_path/val.txt" "$validation" "$(content "$deploy" "$input_path/val.txt")" validate \

@@ -26,7 +26,9 @@ CLASSES_SHOWN = 5
 def main() -> None:
     """Parse, load the classifier, and hand over to the list or the image files."""
     parser = CommandParser(__doc__)
-    parser.add_argument("-w", "--weights", type=Path, required=True, help="deploy file (.pt) or checkpoint (.pth)")
+    parser.add_argument(
+        "-w", "--weights", type=Path, required=True, help="deployed file (.pt, .onnx, .xml) or checkpoint (.pth)"
+    )
     parser.add_argument("-i", "--input", type=Path, nargs="+", required=True, help="one list (.txt), or image files")
     parser.add_inference_options()
     arguments = parser.parse_args()
@@ -36,7 +38,8 @@ def main() -> None:
         raise InputError(
             f"{lists[0]}: one list at a time, and no image files beside it; src/predict_repvgg.py takes many lists"
         )
-    classifier = load_classifier(arguments.weights, arguments.device)
+    classifier = load_classifier(arguments.weights, arguments.device, arguments.precision)
+    print(classifier)
     if lists:
         validate(classifier, lists[0], arguments.root, arguments.batch_size, choose_threads(arguments.threads))
     else:

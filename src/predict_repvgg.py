@@ -26,7 +26,7 @@ UNREAD_SHOWN = 10
 def main() -> None:
     """Parse; predict unless only a summary is wanted; summarise."""
     parser = CommandParser(__doc__)
-    parser.add_argument("-w", "--weights", type=Path, help="deploy file (.pt) or checkpoint (.pth)")
+    parser.add_argument("-w", "--weights", type=Path, help="deployed file (.pt, .onnx, .xml) or checkpoint (.pth)")
     parser.add_argument(
         "--input", type=Path, metavar="LIST_OR_FOLDER", help="list of frames, or folder of lists (*.txt)"
     )
@@ -50,12 +50,9 @@ def main() -> None:
 
 def predict(arguments: argparse.Namespace) -> None:
     """Predict every list of the input, and say how fast."""
-    classifier = load_classifier(arguments.weights, arguments.device)
+    classifier = load_classifier(arguments.weights, arguments.device, arguments.precision)
     lists = read_lists(find_lists(arguments.input), classifier, arguments.root)
-    print(
-        f"{sum(map(len, lists))} frames in {len(lists)} list(s), {arguments.weights} in {classifier.precision}"
-        f" on {classifier.device}"
-    )
+    print(f"{sum(map(len, lists))} frames in {len(lists)} list(s), {classifier}")
     start = time.perf_counter()
     kept = predict_lists(lists, classifier, arguments.save, arguments.batch_size, choose_threads(arguments.threads))
     seconds = time.perf_counter() - start

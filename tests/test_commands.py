@@ -2,14 +2,22 @@
 
 import errno
 import os
+import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from conftest import CLASSES, ROOT, make_class_folders, make_dataset
+from PIL import Image
+
+from game_classifier.deploy.runtime import load_classifier
+from game_classifier.models.checkpoint import load_checkpoint, save_checkpoint
+from game_classifier.models.fold import fold
 
 MAINS = ("main_train", "main_convert", "main_predict", "predict_repvgg")
 TOOLS = ("split_data", "get_annotation", "import_list", "shard_list", "record_games")
@@ -51,7 +59,7 @@ def test_from_class_folders_to_classified_images(tmp_path, run):
     image = source / "green" / "0_0.jpg"
     classified = run("src/main_predict.py", "-w", deploy, "-i", image, image)
     assert classified.out.count(str(image)) == 2
-    assert classified.out.splitlines()[4].startswith("| green ")
+    assert classified.out.splitlines()[5].startswith("| green ")
 
 
 def test_an_unlabelled_list_gives_a_summary_of_what_was_predicted(tmp_path, run, trained):
@@ -173,9 +181,63 @@ def test_conversion_errors(tmp_path, run, trained):
     assert "text.pth: not a checkpoint" in convert(tmp_path / "text.pth")
     torch.save({"state_dict": {}}, tmp_path / "foreign.pth")
     assert "not a checkpoint of this tool (it holds state_dict)" in convert(tmp_path / "foreign.pth")
+    (tmp_path / "classes.txt").write_text("one 0\ntwo 1\nthree 2\n")
+    assert "classes.txt: not the classes of" in convert(trained.best, "-c", tmp_path / "classes.txt")
+    assert "name no classes; give their class file by -c FILE" in convert(trained.best, "--network", "repvgg_a0")
+    elsewhere = load_checkpoint(trained.best)
+    elsewhere.data = {"folder": str(tmp_path / "gone")}
+    save_checkpoint(tmp_path / "elsewhere.pth", elsewhere)
+    assert "is not here; give frames to judge the conversion by with -i" in convert(tmp_path / "elsewhere.pth")
+    (tmp_path / "empty").mkdir()
+    assert "empty: holds no images" in convert(trained.best, "-i", tmp_path / "empty")
+    (tmp_path / "lost.txt").write_text("lost.jpg\n")
+    assert "lost.txt: none of 1 frames could be read" in convert(trained.best, "-i", tmp_path / "lost.txt")
+    assert "gate.frames: input should be greater than or equal to 1" in convert(trained.best, "--set", "gate.frames=0")
+    assert "argument --formats: invalid choice: 'tflite'" in convert(trained.best, "--formats", "tflite")
     assert not (tmp_path / "pt").exists()
     (tmp_path / "pt").write_text("a file")
     assert "pt: cannot be written" in convert(trained.best)
+
+
+def test_what_a_conversion_writes_on_request(tmp_path, run, trained):
+    options = ("-o", tmp_path, "--formats", "pt", "onnx", "--golden", 2, "--draw")
+    converted = run("src/main_convert.py", "-w", trained.best, "-i", trained.dataset / "val", *options)
+    assert converted.status == 0, converted.err
+    assert "| conv2d              |         44 |          22 |" in converted.out
+    assert re.search(r"\| ONNX Runtime +\| fp32 ", converted.out)
+    names = [f"repvgg_a0{end}" for end in (".onnx", "_block.png", "_cpp_deploy.pt", "_golden")]
+    names += [f"repvgg_a0_{form}_form.onnx" for form in ("train", "deploy")]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*names, "conversion.json"])
+    assert {path.name for path in (tmp_path / "repvgg_a0_golden").iterdir()} == {"0.ppm", "1.ppm", "golden.json"}
+    with Image.open(tmp_path / "repvgg_a0_block.png") as picture:
+        assert picture.width > 800
+    kinds = [
+        Counter(node.op_type for node in onnx.load(tmp_path / f"repvgg_a0_{form}_form.onnx").graph.node)
+        for form in ("train", "deploy")
+    ]
+    assert [(kind["Conv"], kind["BatchNormalization"]) for kind in kinds] == [(44, 61), (22, 0)]
+    validated = run("src/main_predict.py", "-w", tmp_path / "repvgg_a0.onnx", "-i", trained.dataset / "val.txt")
+    assert "repvgg_a0.onnx by ONNX Runtime in fp32 on cpu" in validated.out
+
+
+def test_weights_from_elsewhere_convert_with_their_class_file(tmp_path, run, trained):
+    known = load_checkpoint(trained.best)
+    torch.save(known.state_dict, tmp_path / "timm.pth")
+    options = ("-o", tmp_path / "out", "--network", "repvgg_a0", "--set", "image_size=32", "-i", trained.dataset)
+    classes = trained.dataset / "annotations.txt"
+    converted = run("src/main_convert.py", "-w", tmp_path / "timm.pth", "-c", classes, *options)
+    assert "weights of timm:" in converted.out
+    deployed = load_classifier(tmp_path / "out" / "repvgg_a0_cpp_deploy.pt", "cpu")
+    frames = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+    np.testing.assert_allclose(deployed(frames), load_classifier(trained.best, "cpu")(frames), atol=1e-6)
+    (tmp_path / "two.txt").write_text("one 0\ntwo 1\n")
+    fewer = run("src/main_convert.py", "-w", tmp_path / "timm.pth", "-c", tmp_path / "two.txt", *options)
+    assert "its classifier is not that of the 2 classes given (new (3 classes there, 2 here))" in fewer.error
+    torch.save(fold(known.build()).state_dict(), tmp_path / "deploy.pth")
+    folded = run("src/main_convert.py", "-w", tmp_path / "deploy.pth", "-c", classes, *options)
+    assert "deploy.pth: a deploy-form file" in folded.error
+    scripted = run("src/main_convert.py", "-w", tmp_path / "out" / "repvgg_a0_cpp_deploy.pt", *options[:2])
+    assert "a deployed file (TorchScript), not a checkpoint; give the .pth" in scripted.error
 
 
 def test_prediction_errors(tmp_path, run, trained):

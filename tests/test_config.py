@@ -3,7 +3,7 @@ import json
 import pytest
 from conftest import ROOT
 
-from game_classifier.config import AugmentConfig, Config, check_config, read_config
+from game_classifier.config import AugmentConfig, Config, GateConfig, check_config, read_config
 from game_classifier.errors import InputError
 
 DEFAULT = ROOT / "config" / "default.json"
@@ -19,7 +19,8 @@ def test_the_default_recipe_states_every_default_of_the_code():
 def test_the_readme_documents_every_key():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     keys = [*Config.model_fields, *(f"augment.{key}" for key in AugmentConfig.model_fields)]
-    assert [key for key in keys if f"| `{key}` |" not in readme and key != "augment"] == []
+    keys += [f"gate.{key}" for key in GateConfig.model_fields]
+    assert [key for key in keys if f"| `{key}` |" not in readme and key not in ("augment", "gate")] == []
 
 
 def test_overrides_reach_any_key():

@@ -1,20 +1,41 @@
+"""Conversion: every format answers as the checkpoint does, and a form that does not is refused."""
+
 import copy
 import json
+import shutil
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
 
 import numpy as np
+import onnxruntime
+import openvino as ov
 import pytest
 import torch
 from conftest import draw_frame
 from test_models import randomise_batch_norms
 
+from game_classifier.data.filelist import read_file_list
 from game_classifier.data.frames import Preprocessing
-from game_classifier.deploy import export
-from game_classifier.deploy.artifact import Metadata, load_artifact, save_artifact
-from game_classifier.deploy.export import convert
+from game_classifier.deploy import export, forms, openvino_file, quantize
+from game_classifier.deploy.export import Conversion, convert
+from game_classifier.deploy.frame_sets import calibration_frames, gate_frames
+from game_classifier.deploy.gate import GateFrames, Row, Thresholds
+from game_classifier.deploy.golden import write_golden
+from game_classifier.deploy.metadata import Metadata, read_metadata
 from game_classifier.deploy.runtime import load_classifier
 from game_classifier.errors import InputError
 from game_classifier.models.checkpoint import Checkpoint, load_checkpoint
 from game_classifier.models.zoo import build_model
+
+NAMES = ("space invaders", "乒乓", "Ms. Pac-Man")
+FILES = {
+    "pt": ["repvgg_a0_cpp_deploy.pt"],
+    "bf16": ["repvgg_a0_cpp_deploy_bf16.pt"],
+    "onnx": ["repvgg_a0.onnx"],
+    "openvino": ["repvgg_a0_openvino.bin", "repvgg_a0_openvino.xml"],
+    "int8": ["repvgg_a0_openvino_int8.bin", "repvgg_a0_openvino_int8.xml"],
+}
 
 
 def checkpoint(name: str = "repvgg_a0", **preprocessing) -> Checkpoint:
@@ -23,110 +44,336 @@ def checkpoint(name: str = "repvgg_a0", **preprocessing) -> Checkpoint:
     if name.startswith("repvgg"):  # random layers multiply up to logits whose softmax hides every difference
         with torch.inference_mode():
             network.head.fc.weight /= network(torch.randn(2, 3, 64, 64)).std()
-    names = ("space invaders", "乒乓", "Ms. Pac-Man")
-    return Checkpoint(name, names, Preprocessing(64, 64, **preprocessing), network.state_dict(), 5, {"top1": 0.75})
+    return Checkpoint(name, NAMES, Preprocessing(64, 64, **preprocessing), network.state_dict(), 5, {"top1": 0.75})
+
+
+def drawn_frames(count: int = 6, side: int = 64, first: int = 0) -> GateFrames:
+    frames = [np.asarray(draw_frame(number % 3, first + number, (side, side))) for number in range(count)]
+    return GateFrames(np.stack(frames), np.arange(count) % 3)
+
+
+def converted(folder: Path, **preprocessing) -> Path:
+    """The .pt file of `checkpoint`."""
+    return convert(checkpoint(**preprocessing), folder, drawn_frames()).files[0]
+
+
+def listing(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory, trained) -> Conversion:
+    """A small trained network in every format."""
+    known = load_checkpoint(trained.best)
+    size = known.preprocessing
+    judged = gate_frames(read_file_list(trained.dataset / "val.txt", 3), 256, size, 2)
+    calibration = calibration_frames(read_file_list(trained.dataset / "train.txt", 3), 9, size, 2)
+    folder = tmp_path_factory.mktemp("everything")
+    # Among three classes learnt in seconds bf16 may turn a narrow answer; the demo's figures are in README.md.
+    loose = Thresholds(bf16_agreement=0.9, int8_agreement=0.9, top1_drop=0.1)
+    return convert(known, folder, judged, formats=forms.installed_formats(), calibration=calibration, thresholds=loose)
 
 
 @pytest.mark.parametrize("resize", ["squash", "letterbox", "center_crop"])
 def test_the_deploy_file_answers_as_the_checkpoint_does_on_frames_of_any_size(tmp_path, resize):
-    report = convert(checkpoint(resize=resize), tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["repvgg_a0_cpp_deploy.pt"]
-    assert report.parameters_deployed < report.parameters_trained
-    assert 0 < report.fold_difference_float64 < 1e-12
-    module = torch.jit.load(str(report.path))  # as a C++ service does: no code of ours
+    conversion = convert(checkpoint(resize=resize), tmp_path, drawn_frames())
+    assert listing(tmp_path) == ["conversion.json", "repvgg_a0_cpp_deploy.pt"]
+    assert conversion.parameters_deployed < conversion.parameters_trained
+    assert 0 < conversion.fold_difference < 1e-12
+    module = torch.jit.load(str(conversion.files[0]))  # as a C++ service does: no code of ours
     trained = checkpoint(resize=resize).build().double()
-    for size in ((720, 1280), (90, 160), (64, 64), (200, 100)):
-        frames = torch.from_numpy(np.stack([np.asarray(draw_frame(i, 0, size[::-1])) for i in range(3)]))
+    size = Preprocessing(64, 64, resize)
+    for shape in ((720, 1280), (90, 160), (64, 64), (200, 100)):
+        frames = torch.from_numpy(np.stack([np.asarray(draw_frame(i, 0, shape[::-1])) for i in range(3)]))
         with torch.inference_mode():
             probabilities = module(frames)
-            pixels = export._pixels_of(frames, checkpoint(resize=resize))
+            pixels = export.FrameClassifier(torch.nn.Identity(), size).pixels(frames)
             expected = trained(pixels.double()).softmax(1)
         assert probabilities.dtype == torch.float32
         torch.testing.assert_close(probabilities.double(), expected, atol=1e-5, rtol=0)
 
 
-def test_the_metadata_is_inside(tmp_path):
-    path = convert(checkpoint(resize="letterbox"), tmp_path).path
-    extra = {"meta.json": ""}
-    torch.jit.load(str(path), _extra_files=extra)
-    values = json.loads(extra["meta.json"])
-    assert values["class_names"] == ["space invaders", "乒乓", "Ms. Pac-Man"]
-    assert values["preprocessing"]["resize"] == "letterbox"
-    assert (values["network"], values["epoch"], values["metrics"]) == ("repvgg_a0", 5, {"top1": 0.75})
-    assert (values["format"], values["format_version"]) == ("game_classifier.deploy", 1)
-    _, metadata = load_artifact(path, torch.device("cpu"))
-    assert metadata == Metadata.of_checkpoint(checkpoint(resize="letterbox"))
-
-
 def test_squeezenet_converts_too(tmp_path):
-    report = convert(checkpoint("squeezenet1_1"), tmp_path)
-    assert report.parameters_deployed == report.parameters_trained
-    assert load_classifier(report.path).class_names[1] == "乒乓"
+    conversion = convert(checkpoint("squeezenet1_1"), tmp_path, drawn_frames(), formats=["pt", "onnx", "openvino"])
+    assert conversion.parameters_deployed == conversion.parameters_trained
+    assert {load_classifier(path, "cpu").class_names[1] for path in conversion.files} == {"乒乓"}
 
 
-def test_a_wrong_fold_is_refused_and_leaves_no_file(tmp_path, monkeypatch):
-    def lose_a_branch(network):
+def test_every_format_is_written_and_answers_as_the_trained_network_does(everything, trained):
+    folder = everything.files[0].parent
+    assert listing(folder) == sorted(["conversion.json", *chain(*FILES.values())])
+    reference = load_classifier(trained.best, "cpu")
+    frames = drawn_frames(12, side=32, first=500).frames
+    expected = reference(frames)
+    for path, runs_in in zip(everything.files, ("fp32", "bf16", "fp32", None, "int8"), strict=True):
+        classifier = load_classifier(path, "cpu")
+        assert (classifier.class_names, classifier.preprocessing) == (reference.class_names, reference.preprocessing)
+        assert runs_in in (classifier.precision, None)
+        answers = classifier(frames)
+        assert (answers.dtype, answers.shape) == (np.float32, (12, 3))
+        np.testing.assert_allclose(answers.sum(axis=1), 1, atol=1e-5)
+        tolerance = {"fp32": 1e-5, "bf16": 0.1, "int8": 0.35}[classifier.precision]
+        assert abs(answers - expected).max() < tolerance, path
+        np.testing.assert_array_equal(classifier(frames[:5]).argmax(1), answers[:5].argmax(1))
+    exact = load_classifier(everything.files[3], "cpu", "fp32")
+    assert exact.precision == "fp32"
+    np.testing.assert_allclose(exact(frames), expected, atol=1e-5)
+
+
+def test_the_table_is_in_conversion_json_and_in_every_file(everything):
+    folder = everything.files[0].parent
+    values = json.loads((folder / "conversion.json").read_text(encoding="utf-8"))
+    rows = [Row(**row) for row in values["rows"]]
+    assert tuple(rows) == everything.rows
+    assert values["files"] == [path.name for path in everything.files]
+    assert {row.step for row in rows} > {"trained", "folded", "TorchScript", "ONNX Runtime", "OpenVINO"}
+    assert all(row.megabytes > 5 for row in rows if row.step == "TorchScript")
+    extra = {"meta.json": "", "class_names.txt": ""}
+    torch.jit.load(str(everything.files[0]), _extra_files=extra)
+    assert extra["class_names.txt"].decode() == "".join(f"{name}\n" for name in ("green", "red stripes", "蓝色"))
+    session = onnxruntime.InferenceSession(str(everything.files[2]))
+    model = ov.Core().read_model(everything.files[3])
+    texts = [
+        extra["meta.json"],
+        session.get_modelmeta().custom_metadata_map["meta.json"],
+        model.get_rt_info(["game_classifier", "meta.json"]).astype(str),
+    ]
+    for text in texts:
+        metadata = read_metadata(Path("x"), text)
+        assert metadata.rows == everything.rows
+        assert metadata.class_names == ("green", "red stripes", "蓝色")
+        assert metadata.weights_sha256 == values["weights_sha256"]
+        assert json.loads(text)["input"] == "uint8 RGB [N, H, W, 3], any H and W"
+
+
+def test_onnx_and_openvino_resize_whole_frames_inside(everything, trained):
+    frames = np.stack([np.asarray(draw_frame(i, 700 + i, (160, 90))) for i in range(3)])
+    expected = load_classifier(everything.files[0], "cpu")(frames)  # its resizing is proved above
+    session = onnxruntime.InferenceSession(str(everything.files[2]))
+    np.testing.assert_allclose(session.run(None, {"frames": frames})[0], expected, atol=0.02)
+    model = ov.Core().compile_model(
+        ov.Core().read_model(everything.files[3]), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
+    )
+    np.testing.assert_allclose(model(frames)[0], expected, atol=0.02)
+
+
+@pytest.mark.skipif(not shutil.which("g++"), reason="AOTInductor needs a C++ compiler, and there is no g++")
+def test_a_compiled_file(tmp_path):
+    frames = drawn_frames()
+    conversion = convert(checkpoint("squeezenet1_1"), tmp_path, frames, formats=["pt", "pt2"])
+    assert listing(tmp_path) == ["conversion.json", "squeezenet1_1.pt2", "squeezenet1_1_cpp_deploy.pt"]
+    script, compiled = (load_classifier(path, "cpu") for path in conversion.files)
+    assert (compiled.class_names, compiled.preprocessing, compiled.precision) == (NAMES, script.preprocessing, "fp32")
+    np.testing.assert_allclose(compiled(frames.frames[:3]), script(frames.frames[:3]), atol=1e-5)
+    (tmp_path / "half.pt2").write_bytes(conversion.files[1].read_bytes()[:5000])
+    with pytest.raises(InputError, match=r"half.pt2: not a compiled file for this machine"):
+        load_classifier(tmp_path / "half.pt2")
+
+
+def test_letterboxing_stays_with_the_caller_of_onnx_and_openvino(tmp_path):
+    conversion = convert(checkpoint(resize="letterbox"), tmp_path, drawn_frames(), formats=["onnx", "openvino"])
+    session = onnxruntime.InferenceSession(str(conversion.files[0]))
+    said = json.loads(session.get_modelmeta().custom_metadata_map["meta.json"])["input"]
+    assert said.startswith(
+        "uint8 RGB [N, 64, 64, 3]: scaled to fit 64x64 in their own shape, centred, padded with black"
+    )
+    with pytest.raises(Exception, match="Got invalid dimensions"):
+        session.run(None, {"frames": np.zeros((1, 90, 160, 3), np.uint8)})
+
+
+# What can go wrong in a conversion, planted: (format, how, what the message says)
+
+
+def _train_mode(monkeypatch):
+    script = forms.script
+    monkeypatch.setattr(forms, "script", lambda network, size: script(checkpoint().build().train(), size))
+
+
+def _lost_branch(monkeypatch):
+    def lose(network):
         network = copy.deepcopy(network)
         torch.nn.init.zeros_(network.stages[2][3].conv_1x1.conv.weight)
-        return export_fold(network)
+        return fold(network)
 
-    export_fold = export.fold_float64
-    monkeypatch.setattr(export, "fold_float64", lose_a_branch)
-    with pytest.raises(InputError, match=r"folded network's logits .* differ .* nothing was written"):
-        convert(checkpoint(), tmp_path)
-    assert list(tmp_path.iterdir()) == []
+    fold = export.fold
+    monkeypatch.setattr(export, "fold", lose)
 
 
-def test_a_file_that_answers_differently_is_refused_and_keeps_the_old_one(tmp_path, monkeypatch):
-    before = convert(checkpoint(), tmp_path).path.read_bytes()
-
-    def save_another(path, network, metadata):
+def _lost_branch_in_float64(monkeypatch):
+    def lose(network):
         network = copy.deepcopy(network)
-        network.head.fc.bias.data += torch.tensor([1.0, 0.0, 0.0])
-        save_artifact(path, network, metadata)
+        network.stages[2][3].conv_1x1.conv.weight.data *= 1 + 1e-6
+        return fold(network)
 
-    monkeypatch.setattr(export, "save_artifact", save_another)
-    with pytest.raises(InputError, match="deploy file's probabilities differ"):
-        convert(checkpoint(), tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["repvgg_a0_cpp_deploy.pt"]
+    fold = export.fold_float64
+    monkeypatch.setattr(export, "fold_float64", lose)
+
+
+def _permuted_classes(monkeypatch):
+    def reverse(known):
+        metadata = of_checkpoint(known)
+        return replace(metadata, class_names=metadata.class_names[::-1])
+
+    of_checkpoint = Metadata.of_checkpoint
+    monkeypatch.setattr(export.Metadata, "of_checkpoint", reverse)
+
+
+class _Swapped(torch.nn.Module):
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, pixels):
+        return self.network(pixels.flip(1))
+
+
+def _swapped_channels(monkeypatch):
+    script = forms.script
+    monkeypatch.setattr(forms, "script", lambda network, size: script(_Swapped(network), size))
+
+
+def _another_mean(monkeypatch):
+    script = forms.script
+    monkeypatch.setattr(forms, "script", lambda network, size: script(network, replace(size, mean=(0.5, 0.5, 0.5))))
+
+
+def _another_mean_in_openvino(monkeypatch):
+    add = openvino_file.add_preprocessing
+    monkeypatch.setattr(
+        openvino_file, "add_preprocessing", lambda core, size: add(core, replace(size, mean=(0.5, 0.5, 0.5)))
+    )
+
+
+def _another_resize(monkeypatch):
+    script = forms.script
+    monkeypatch.setattr(forms, "script", lambda network, size: script(network, replace(size, resize="letterbox")))
+
+
+FAULTS = {
+    _train_mode: ("pt", "TorchScript in fp32: a probability differs by"),
+    _lost_branch: ("pt", "folded in fp32: a probability differs by"),
+    _lost_branch_in_float64: ("pt", "folded in fp32: logits differ by .* of the largest in float64"),
+    _permuted_classes: ("pt", "TorchScript in fp32: its class names are not the checkpoint's"),
+    _swapped_channels: ("pt", "TorchScript in fp32: a probability differs by"),
+    _another_mean: ("pt", "TorchScript in fp32: a probability differs by"),
+    _another_mean_in_openvino: ("openvino", "OpenVINO in fp32: a probability differs by"),
+    _another_resize: ("pt", "whole frames, resized inside in fp32: a probability differs by"),
+}
+
+
+@pytest.mark.parametrize("plant", FAULTS, ids=lambda plant: plant.__name__.strip("_"))
+def test_a_planted_fault_is_caught(tmp_path, monkeypatch, plant):
+    name, complaint = FAULTS[plant]
+    draw_frame(0, 0, (160, 90)).save(tmp_path / "frame.jpg")
+    frames = replace(drawn_frames(1), paths=(str(tmp_path / "frame.jpg"),))
+    plant(monkeypatch)
+    with pytest.raises(InputError, match=f"{complaint}.*no file of it was written"):
+        convert(checkpoint(), tmp_path / "out", frames, formats=[name])
+    assert listing(tmp_path / "out") == ["conversion.json"]
+    values = json.loads((tmp_path / "out" / "conversion.json").read_text())
+    assert values["files"] == []
+    assert values["complaint"]
+
+
+def test_a_refused_conversion_leaves_the_earlier_file(tmp_path, monkeypatch):
+    before = converted(tmp_path).read_bytes()
+    _swapped_channels(monkeypatch)
+    with pytest.raises(InputError, match="TorchScript in fp32"):
+        converted(tmp_path)
     assert (tmp_path / "repvgg_a0_cpp_deploy.pt").read_bytes() == before
+
+
+def test_steps_before_a_miss_are_written_and_each_way_to_int8_is_tried(tmp_path, trained, monkeypatch):
+    known = load_checkpoint(trained.best)
+    frames = drawn_frames(6, side=32)
+    impossible = Thresholds(int8_agreement=1.01)
+    with pytest.raises(InputError, match=r"in int8: .* on 100.00% of the frames, less than gate.int8_agreement 1.01"):
+        convert(known, tmp_path, frames, formats=["pt", "int8"], calibration=frames.frames, thresholds=impossible)
+    assert listing(tmp_path) == ["conversion.json", "repvgg_a0_cpp_deploy.pt"]
+    rows = json.loads((tmp_path / "conversion.json").read_text())["rows"]
+    ways = ["defaults", "accurate bias correction", "percentile ranges", "accuracy control"]
+    assert [row["step"] for row in rows if row["complaint"]] == [f"OpenVINO, {way}" for way in ways]
+    monkeypatch.setattr(quantize, "is_available", lambda: False)
+    with pytest.raises(InputError, match=r"NNCF is not installed; pip install -e '.\[int8\]'"):
+        convert(known, tmp_path, frames, formats=["int8"], calibration=frames.frames)
+    assert forms.installed_formats() == ["pt", "bf16", "onnx", "openvino"]
+
+
+def test_a_trained_network_below_its_recorded_score_is_refused(tmp_path, trained):
+    known = load_checkpoint(trained.best)
+    frames = gate_frames(read_file_list(trained.dataset / "val.txt", 3), 256, known.preprocessing, 2)
+    convert(known, tmp_path / "right", frames, recorded_top1=known.metrics["top1"])
+    assert known.metrics["top1"] > 0.8
+    shifted = replace(frames, labels=(frames.labels + 1) % 3)  # as with another class order
+    match = r"trained in fp32: top-1 on 12 frames is .*, and its checkpoint says "
+    with pytest.raises(InputError, match=match):
+        convert(known, tmp_path / "wrong", shifted, recorded_top1=known.metrics["top1"])
+    assert listing(tmp_path / "wrong") == ["conversion.json"]
 
 
 def test_weights_that_are_not_finite_are_refused(tmp_path):
     spoilt = checkpoint()
     spoilt.state_dict["head.fc.bias"][0] = float("nan")
-    with pytest.raises(InputError, match="nothing was written"):
-        convert(spoilt, tmp_path)
+    with pytest.raises(InputError, match="no file of it was written"):
+        convert(spoilt, tmp_path, drawn_frames())
+    assert listing(tmp_path) == ["conversion.json"]
 
 
-def test_a_checkpoint_and_its_deploy_file_are_the_same_classifier(tmp_path, trained):
-    path = convert(load_checkpoint(trained.best), tmp_path).path
-    frames = np.stack([np.asarray(draw_frame(i, 200 + i, (32, 32))) for i in range(3)])
-    ours, deployed = load_classifier(trained.best), load_classifier(path)
-    assert ours.class_names == deployed.class_names
-    assert ours.preprocessing == deployed.preprocessing
-    np.testing.assert_allclose(ours(frames), deployed(frames), atol=1e-6)
+def test_golden_vectors(tmp_path):
+    draw_frame(0, 0, (160, 90)).save(tmp_path / "frame.jpg")
+    classifier = load_classifier(converted(tmp_path / "out"), "cpu")
+    write_golden(tmp_path / "golden", classifier, [str(tmp_path / "frame.jpg")])
+    values = json.loads((tmp_path / "golden" / "golden.json").read_text(encoding="utf-8"))
+    header, pixels = (tmp_path / "golden" / "0.ppm").read_bytes().split(b"255\n", 1)
+    assert header == b"P6\n160 90\n"
+    frame = np.frombuffer(pixels, np.uint8).reshape(1, 90, 160, 3)
+    np.testing.assert_allclose(values["frames"][0]["probabilities"], classifier(frame.copy())[0], atol=1e-7)
+    assert (values["class_names"], values["model_sha256"]) == (list(NAMES), classifier.sha256())
 
 
-def test_other_files_are_refused(tmp_path):
-    with pytest.raises(InputError, match="no such file"):
-        load_classifier(tmp_path / "none.pt")
+def test_a_checkpoint_runs_in_bf16_on_request(trained):
+    frames = drawn_frames(6, side=32).frames
+    exact, rounded = load_classifier(trained.best, "cpu"), load_classifier(trained.best, "cpu", "bf16")
+    assert (exact.precision, rounded.precision) == ("fp32", "bf16")
+    difference = abs(exact(frames) - rounded(frames)).max()
+    assert 0 < difference < 0.1
+
+
+def test_files_that_are_none_of_ours_are_refused(tmp_path):
+    def refused(path: Path, match: str, **options) -> None:
+        with pytest.raises(InputError, match=match):
+            load_classifier(path, **options)
+
+    refused(tmp_path / "none.pt", "no such file")
+    refused(tmp_path / "model.tflite", r"give a checkpoint \(.pth\) or a deployed file \(.pt, .onnx, .xml, .pt2\)")
     (tmp_path / "text.pt").write_text("hello")
-    with pytest.raises(InputError, match=r"text.pt: not a TorchScript file"):
-        load_classifier(tmp_path / "text.pt")
-    torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), str(tmp_path / "plain.pt"))
-    with pytest.raises(InputError, match="without our metadata"):
-        load_classifier(tmp_path / "plain.pt")
-    torch.jit.save(
-        torch.jit.script(torch.nn.Linear(2, 2)),
-        str(tmp_path / "new.pt"),
-        _extra_files={"meta.json": '{"format": "game_classifier.deploy", "format_version": 9}'},
-    )
-    with pytest.raises(InputError, match=r"deploy format game_classifier\.deploy 9"):
-        load_classifier(tmp_path / "new.pt")
-    with pytest.raises(InputError, match=r"give a deploy file \(.pt\) or a checkpoint"):
-        load_classifier(tmp_path / "model.onnx")
-    whole = convert(checkpoint(), tmp_path / "out").path.read_bytes()
-    (tmp_path / "half.pt").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(InputError, match=r"half.pt: not a TorchScript file"):
-        load_classifier(tmp_path / "half.pt")
+    refused(tmp_path / "text.pt", r"text.pt: not a TorchScript file")
+    linear = torch.jit.script(torch.nn.Linear(2, 2))
+    torch.jit.save(linear, str(tmp_path / "plain.pt"))
+    refused(tmp_path / "plain.pt", "without our metadata")
+    for text, match in (
+        ('{"format": "game_classifier.deploy", "format_version": 9}', r"deploy format game_classifier\.deploy 9"),
+        ('{"format": "game_classifier.deploy", "format_version": 2}', "its metadata is damaged"),
+        ("[1, ", "its metadata is damaged"),
+    ):
+        torch.jit.save(linear, str(tmp_path / "new.pt"), _extra_files={"meta.json": text})
+        refused(tmp_path / "new.pt", match)
+    conversion = convert(checkpoint(), tmp_path / "out", drawn_frames(), formats=["pt", "onnx", "openvino"])
+    deploy, onnx, openvino = conversion.files
+    for file, name in ((deploy, "TorchScript"), (onnx, "ONNX")):
+        half = tmp_path / f"half{file.suffix}"
+        half.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+        refused(half, f"{half.name}: not an? {name} file, or a damaged one")
+    refused(deploy, "holds a network in fp32; leave --precision out", precision="bf16")
+    refused(onnx, "holds a network in fp32; leave --precision out", precision="bf16")
+    refused(onnx, "ONNX Runtime runs on the CPU here; leave --device out", device_name="cuda")
+    weights = openvino.with_suffix(".bin")
+    spoilt = bytearray(weights.read_bytes())
+    spoilt[1000] ^= 1
+    weights.write_bytes(spoilt)
+    refused(openvino, r"openvino.bin: not the weights that repvgg_a0_openvino.xml was written with")
+    weights.unlink()
+    refused(openvino, "openvino.bin: no such file; repvgg_a0_openvino.xml needs its weights beside it")
+    weights.write_bytes(spoilt)
+    openvino.write_text("<net>")
+    refused(openvino, "openvino.xml: not an OpenVINO file, or a damaged one")

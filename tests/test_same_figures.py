@@ -6,7 +6,6 @@ import re
 from conftest import make_dataset, tiny_config
 
 from game_classifier.data.dataset import read_dataset
-from game_classifier.deploy.export import convert
 from game_classifier.models.checkpoint import load_checkpoint
 from game_classifier.training.fit import fit
 
@@ -35,7 +34,9 @@ def test_training_main_predict_and_predict_repvgg_agree(tmp_path, run):
     assert record["val_unread"] == 1
 
     weights = tmp_path / "out" / "model" / "repvgg_a0_best.pth"
-    deploy = convert(last, tmp_path / "pt").path
+    converted = run("src/main_convert.py", "-w", weights, "-o", tmp_path / "pt")
+    assert converted.status == 0
+    deploy = tmp_path / "pt" / "repvgg_a0_cpp_deploy.pt"
     for file in (weights, deploy):
         validated = run("src/main_predict.py", "-w", file, "-i", data / "val.txt", "--batch-size", 7)
         assert validated.status == 0

@@ -22,7 +22,7 @@ def main() -> int:
     parser = CommandParser(__doc__)
     parser.add_argument("games", nargs="*", metavar="GAME", help="games to record (default: all single-player games)")
     parser.add_argument("--out", type=Path, required=True, help="folder of the class folders")
-    parser.add_argument("--episodes", type=int, default=8, help="episodes (seeds) a game (default: %(default)s)")
+    parser.add_argument("--episodes", type=int, default=12, help="episodes (seeds) a game (default: %(default)s)")
     parser.add_argument("--frames", type=int, default=8, help="frames kept of each episode (default: %(default)s)")
     parser.add_argument(
         "--every",

@@ -31,6 +31,12 @@ class CommandParser(argparse.ArgumentParser):
         add("--batch-size", type=positive, default=64, help="frames at a time (default: %(default)s)")
         add("--threads", type=positive, help="decoding threads (default: the processors)")
         add("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
+        add(
+            "--precision",
+            choices=("auto", "fp32", "bf16"),
+            default="auto",
+            help="auto: that of the file, and of an OpenVINO file bf16 where its conversion passed it (default: auto)",
+        )
 
 
 def positive(text: str) -> int:

@@ -30,10 +30,21 @@ class AugmentConfig(_Strict):
     shift: Share = 0.1
     brightness: Share = 0.2
     contrast: Share = 0.2
-    erase: Probability = 0.15
+    erase: Probability = 0.25
     stream: Probability = 0.35
     mixup: Natural = 0.0
     cutmix: Natural = 0.0
+
+
+class GateConfig(_Strict):
+    """The `gate` part: the frames that a conversion is judged on, and its thresholds; see deploy/gate.py."""
+
+    frames: Count = 256
+    calibration_frames: Count = 300
+    fp32_difference: Natural = 1e-4
+    bf16_agreement: Probability = 0.98
+    int8_agreement: Probability = 0.97
+    top1_drop: Probability = 0.01
 
 
 class Config(_Strict):
@@ -46,8 +57,8 @@ class Config(_Strict):
     std: Channels = IMAGENET_STD
     weights_path: str = ""
     pretrained: Literal["none", "hub"] = "none"
-    train_sizes: list[Annotated[float, Field(gt=0, le=1)]] = [0.5, 0.5, 0.5, 0.75, 0.75, 0.75, 1.0, 1.0, 1.0, 1.0]
-    epochs: Count = 10
+    train_sizes: list[Annotated[float, Field(gt=0, le=1)]] = [0.5, 0.5, 0.75, 0.75, 1.0, 1.0]
+    epochs: Count = 6
     patience: Annotated[int, Field(ge=0)] = 0
     min_steps: Count = 40
     batch_size: Annotated[int, Field(ge=2)] = 64
@@ -69,6 +80,7 @@ class Config(_Strict):
     cache_gb: Natural = 16.0
     save_minutes: Natural = 5.0
     seed: int = 0
+    gate: GateConfig = GateConfig()
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> "Config":

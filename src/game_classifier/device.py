@@ -34,10 +34,11 @@ def choose_precision(name: str, device: torch.device) -> str:
         return name
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
-    return "bf16" if _cpu_multiplies_bf16() else "fp32"
+    return "bf16" if multiplies_bf16() else "fp32"
 
 
-def _cpu_multiplies_bf16() -> bool:
+def multiplies_bf16() -> bool:
+    """Whether this machine's processor has instructions for it."""
     # Elsewhere bf16 is emulated and slower than fp32. Versions of torch that cannot tell count as without.
     capabilities = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))

@@ -17,6 +17,8 @@ VAL_LIST = "val.txt"
 class Dataset:
     """Class names and the two lists, whose files are all there."""
 
+    folder: Path
+    root: Path | None  # that relative paths in the lists stand against; None for `folder`
     class_names: tuple[str, ...]
     train: FileList
     val: FileList
@@ -38,4 +40,4 @@ def read_dataset(folder: Path, root: Path | None = None) -> Dataset:
     for frames in lists:
         require_same_classes(frames, class_names, folder / ANNOTATIONS)
         require_complete(frames)
-    return Dataset(class_names, *lists)
+    return Dataset(folder, root, class_names, *lists)

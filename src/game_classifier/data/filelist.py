@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from game_classifier.data.folders import list_images
 from game_classifier.data.lines import read_lines
 from game_classifier.errors import InputError
 from game_classifier.storage import write_text
@@ -61,6 +62,15 @@ def read_file_list(path: Path, num_classes: int, root: Path | None = None) -> Fi
     identity = "\n".join([str(root or ""), *lines])
     digest = hashlib.sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()
     return FileList(path, paths, np.array(labels, np.int32), digest)
+
+
+def list_of_images(folder: Path) -> FileList:
+    """All images in and below a folder, sorted, without labels; InputError when there are none."""
+    names = list_images(folder) if folder.is_dir() else []
+    if not names:
+        raise InputError(f"{folder}: holds no images; give a list, or a folder with images in it or below it")
+    digest = hashlib.sha256("\n".join([str(folder), *names]).encode("utf-8", "surrogateescape")).hexdigest()
+    return FileList(folder, [str(folder / name) for name in names], np.full(len(names), UNLABELLED, np.int32), digest)
 
 
 def require_complete(frames: FileList) -> None:

@@ -56,6 +56,21 @@ class Preprocessing:
     mean: tuple[float, ...] = IMAGENET_MEAN  # of RGB in 0..1
     std: tuple[float, ...] = IMAGENET_STD
 
+    def normalization(self) -> tuple[np.ndarray, np.ndarray]:
+        """(mean, scale), float32 [3] each: the network's input is (frame - mean) * scale, of a frame in 0..255."""
+        mean, std = (np.array(values, np.float64) * 255 for values in (self.mean, self.std))
+        return mean.astype(np.float32), (1 / std).astype(np.float32)
+
+    def in_words(self) -> str:
+        """What is done to a frame, for whoever must do it elsewhere."""
+        size = f"{self.height}x{self.width}"
+        preparation = {
+            "squash": f"both sides scaled to {size}",
+            "letterbox": f"scaled to fit {size} in their own shape, centred, padded with black",
+            "center_crop": f"scaled to cover {size} in their own shape, the middle cut out",
+        }[self.resize]
+        return f"{preparation}, bilinear with antialiasing (as Pillow's BILINEAR), rounded to uint8"
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON and checkpoints."""
         values = asdict(self)
@@ -65,6 +80,9 @@ class Preprocessing:
     def from_dict(cls, values: dict[str, Any]) -> "Preprocessing":
         """The inverse of `to_dict`."""
         return cls(**values | {"mean": tuple(values["mean"]), "std": tuple(values["std"])})
+
+
+WHOLE = Preprocessing(1, 1)  # any frame suffices for it
 
 
 @dataclass(frozen=True)
@@ -84,6 +102,11 @@ def read_frame(path: str | Path, preprocessing: Preprocessing) -> np.ndarray:
     pixels = torch.from_numpy(frame).permute(2, 0, 1).unsqueeze(0)
     pixels = resize_frames(pixels, preprocessing.height, preprocessing.width, preprocessing.resize)
     return pixels[0].permute(1, 2, 0).contiguous().numpy()
+
+
+def read_whole_frame(path: str | Path) -> np.ndarray:
+    """Read an image file as uint8 RGB [H, W, 3] at its full size; raises FrameError and nothing else."""
+    return _decode(read_file(path), WHOLE, (1,), "RGB")[0]
 
 
 def read_file(path: str | Path) -> bytes:

@@ -1,93 +1,185 @@
-"""Converting a checkpoint: fold, check the folded network, write the deploy file, check that too."""
+"""Converting a checkpoint: fold, make each file, and let the gate judge it before it takes its place."""
 
-from dataclasses import dataclass
+import copy
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from game_classifier.deploy.artifact import Metadata, load_artifact, save_artifact
+from game_classifier.data.filelist import UNLABELLED
+from game_classifier.data.frames import Preprocessing, read_whole_frame, resize_frames
+from game_classifier.deploy.forms import FORMATS, Form, Parts
+from game_classifier.deploy.gate import Classify, Gate, GateFrames, Row, Thresholds
+from game_classifier.deploy.metadata import Metadata
+from game_classifier.deploy.runtime import Classifier, load_classifier
 from game_classifier.errors import InputError
 from game_classifier.models.checkpoint import Checkpoint
 from game_classifier.models.fold import FrameClassifier, fold, fold_float64
 from game_classifier.models.zoo import parameter_count
-from game_classifier.storage import make_folder
+from game_classifier.report.progress import progress
+from game_classifier.storage import make_folder, write_json
 
-# Relative to the largest logit. Rounding alone stays far below each; a branch folded wrongly is far above.
-FOLD_TOLERANCE_FLOAT64 = 1e-9
-FOLD_TOLERANCE_FLOAT32 = 1e-4
-PROBABILITY_TOLERANCE = 1e-4
-CHECK_FRAMES = 8
-CHECK_FRAME_SIZE = (180, 320)  # not the network's, so that resizing inside the deploy file is checked too
+# Of logits in float64, relative to the largest: rounding stays far below, a branch folded wrongly is far above.
+FOLD_TOLERANCE = 1e-9
+FOLD_FRAMES = 8
+CONVERSION_FILE = "conversion.json"
 
 
 @dataclass(frozen=True)
-class ConversionReport:
-    """What was checked; differences are the largest over the check frames."""
+class Conversion:
+    """What was written and what was measured."""
 
-    path: Path
+    files: tuple[Path, ...]
+    rows: tuple[Row, ...]
     parameters_trained: int
     parameters_deployed: int
-    fold_difference_float64: float  # of logits, relative to the largest
-    fold_difference_float32: float
-    file_difference: float  # of probabilities, between the file read back and the trained network
+    fold_difference: float  # of logits in float64, relative to the largest
 
 
-def convert(checkpoint: Checkpoint, folder: Path) -> ConversionReport:
-    """Write `folder/NETWORK_cpp_deploy.pt` from a checkpoint.
+def convert(
+    checkpoint: Checkpoint,
+    folder: Path,
+    frames: GateFrames,
+    *,
+    formats: Sequence[str] = ("pt",),
+    calibration: np.ndarray | None = None,
+    thresholds: Thresholds | None = None,
+    recorded_top1: float | None = None,
+) -> Conversion:
+    """Write the files of `formats` (keys of FORMATS) into `folder`, and conversion.json with the gate's table.
 
-    Raises InputError, and leaves no file, when the folded network or the file answers differently from the
-    trained network.
+    Each form of the network classifies `frames` and must answer as the trained one does, within `thresholds`.
+    `calibration` are the frames (uint8 [M, height, width, 3]) that INT8 is made with. `recorded_top1` is what the
+    trained network must reach on `frames`, give or take chance.
+    Raises InputError at the first form that does not; no file of it is left, those before it are written,
+    and files of earlier conversions stay as they were.
     """
     make_folder(folder)
+    thresholds = thresholds or Thresholds()
     trained = checkpoint.build()
     folded = fold(trained)
-    frames = _check_frames()
-    pixels = _pixels_of(frames, checkpoint).double()
-    with torch.inference_mode():
-        logits = trained.double()(pixels)
-        scale = logits.abs().max().clamp(min=1.0)
-        exact = ((fold_float64(trained)(pixels) - logits).abs().max() / scale).item()
-        rounded = ((folded(pixels.float()) - logits).abs().max() / scale).item()
-        probabilities = logits.softmax(dim=1)
-    _require(exact, FOLD_TOLERANCE_FLOAT64, "the folded network's logits (float64)")
-    _require(rounded, FOLD_TOLERANCE_FLOAT32, "the folded network's logits (float32)")
+    fold_difference = _fold_difference(trained, checkpoint.preprocessing, frames.frames[:FOLD_FRAMES])
+    gate = Gate(frames, checkpoint.class_names, _classify(trained, checkpoint.preprocessing), thresholds)
+    trained_row = gate.trained if recorded_top1 is None else gate.beside_record(recorded_top1)
+    folded_row = gate.measure("folded", "fp32", _classify(folded, checkpoint.preprocessing))
+    if not fold_difference <= FOLD_TOLERANCE:
+        complaint = f"logits differ by {fold_difference:.1e} of the largest in float64, more than {FOLD_TOLERANCE:.0e}"
+        folded_row = replace(folded_row, complaint=complaint)
+    rows = [trained_row, folded_row]
+    missed = next((row for row in rows if row.complaint), None)
 
-    path = folder / f"{checkpoint.network}_cpp_deploy.pt"
-    unchecked = path.with_name(f".{path.name}.unchecked")
     metadata = Metadata.of_checkpoint(checkpoint)
-    try:
-        save_artifact(unchecked, folded, metadata)
-        module, read_back = load_artifact(unchecked, torch.device("cpu"))
-        with torch.inference_mode():
-            difference = (module(frames).double() - probabilities).abs().max().item()
-        _require(difference, PROBABILITY_TOLERANCE, "the deploy file's probabilities")
-        if read_back != metadata:
-            raise InputError(f"{path}: its metadata came back changed; this is a defect, please report it")
-        unchecked.replace(path)
-    finally:
-        unchecked.unlink(missing_ok=True)
-    return ConversionReport(path, parameter_count(trained), parameter_count(folded), exact, rounded, difference)
-
-
-def _require(difference: float, tolerance: float, what: str) -> None:
-    if not difference <= tolerance:  # also when it is NaN
+    parts = Parts(folded, metadata, frames, calibration, thresholds.top1_drop)
+    passed: list[Form] = []
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".converting-") as unjudged:
+        for name in progress(() if missed else formats, desc="convert", unit="format", leave=False):
+            form, measured = _first_that_passes(FORMATS[name](parts), gate, Path(unjudged))
+            rows += measured
+            if measured[-1].complaint:
+                missed = measured[-1]
+                break
+            passed.append(form)
+    for form in passed:
+        form.save(folder / form.file_name, form.metadata.with_rows(rows).texts())
+    files = tuple(folder / form.file_name for form in passed)
+    _write_conversion(folder / CONVERSION_FILE, metadata, gate, rows, files, missed)
+    if missed:
         raise InputError(
-            f"{what} differ from the trained network's by {difference:.2e}, more than {tolerance:.0e}; nothing was"
-            " written: the checkpoint's weights are unusable, or the network cannot be folded"
+            f"{missed.step} in {missed.precision}: {missed.complaint}; no file of it was written, and"
+            f" {folder / CONVERSION_FILE} has the table of all steps"
         )
+    return Conversion(files, tuple(rows), parameter_count(trained), parameter_count(folded), fold_difference)
 
 
-def _check_frames() -> Tensor:
-    """uint8 [n, H, W, 3]: smooth random pictures, which excite a network more as frames do than noise does."""
-    random = np.random.default_rng(0)
-    coarse = torch.from_numpy(random.integers(0, 256, (CHECK_FRAMES, 3, 9, 16)).astype(np.float32))
-    smooth = nn.functional.interpolate(coarse, CHECK_FRAME_SIZE, mode="bicubic").clamp(0, 255)
-    return smooth.to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+def _first_that_passes(forms: Iterator[Form], gate: Gate, folder: Path) -> tuple[Form, list[Row]]:
+    """Try the ways to make a format until one passes; returns the last one tried, and the rows of all."""
+    rows: list[Row] = []
+    for form in forms:
+        path = folder / form.file_name
+        form.save(path, form.metadata.texts())
+        megabytes = sum(file.stat().st_size for file in folder.glob(f"{path.stem}.*")) / 1e6
+        for precision in form.precisions:
+            classifier = load_classifier(path, "cpu", precision)
+            rows.append(
+                gate.measure(
+                    form.step,
+                    classifier.precision,
+                    classifier,
+                    class_names=classifier.class_names,
+                    megabytes=megabytes,
+                )
+            )
+            if rows[-1].complaint:
+                break
+        if not rows[-1].complaint:
+            break
+    if path.suffix == ".pt" and classifier.precision == "fp32" and not rows[-1].complaint:
+        rows += _whole_frame_rows(gate, classifier)
+    return form, rows
 
 
-def _pixels_of(frames: Tensor, checkpoint: Checkpoint) -> Tensor:
-    """The network's input for `frames`, float [n, 3, H, W], by the very module that is deployed."""
+def _whole_frame_rows(gate: Gate, classifier: Classifier) -> list[Row]:
+    """Whole frames into the file, as a service hands them over, beside frames decoded whole and resized here."""
+    if not gate.frames.paths:
+        return []
+    size = classifier.preprocessing
+    inside, outside, seconds = [], [], 0.0
+    for path in gate.frames.paths:
+        whole = read_whole_frame(path)[None]
+        start = time.perf_counter()
+        inside.append(classifier(whole))
+        seconds += time.perf_counter() - start
+        pixels = resize_frames(torch.from_numpy(whole).permute(0, 3, 1, 2), size.height, size.width, size.resize)
+        outside.append(classifier(np.ascontiguousarray(pixels.permute(0, 2, 3, 1).numpy())))
+    inside, outside = np.concatenate(inside), np.concatenate(outside)
+    ms = 1000 * seconds / len(inside)
+    rows = [gate.compare("whole frames, resized inside", "fp32", inside, outside, ms, judged=True)]
+    if not rows[0].complaint:
+        # What decoding at a reduced scale, as Python does, changes: told, and no fault of the file.
+        rows.append(gate.compare("whole frames against reduced", "fp32", inside, gate.expected, ms, judged=False))
+    return rows
+
+
+def _classify(network: nn.Module, preprocessing: Preprocessing) -> Classify:
+    classifier = FrameClassifier(network, preprocessing).eval()
+
+    def classify(frames: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            return classifier(torch.from_numpy(frames)).numpy()
+
+    return classify
+
+
+def _fold_difference(trained: nn.Module, preprocessing: Preprocessing, frames: np.ndarray) -> float:
+    """Largest difference of the folded network's logits in float64, relative to the largest logit."""
     with torch.inference_mode():
-        return FrameClassifier(nn.Identity(), checkpoint.preprocessing).pixels(frames)
+        pixels = FrameClassifier(nn.Identity(), preprocessing).pixels(torch.from_numpy(frames)).double()
+        logits = copy.deepcopy(trained).double()(pixels)
+        difference = (fold_float64(trained)(pixels) - logits).abs().max()
+        return (difference / logits.abs().max().clamp(min=1.0)).item()
+
+
+def _write_conversion(
+    path: Path,
+    metadata: Metadata,
+    gate: Gate,
+    rows: Sequence[Row],
+    files: Sequence[Path],
+    missed: Row | None,
+) -> None:
+    values = {
+        "network": metadata.network,
+        "weights_sha256": metadata.weights_sha256,
+        "frames": len(gate.frames.frames),
+        "labelled": int((gate.frames.labels != UNLABELLED).sum()),
+        "thresholds": asdict(gate.thresholds),
+        "rows": [asdict(row) for row in rows],
+        "files": [file.name for file in files],
+        "complaint": f"{missed.step} in {missed.precision}: {missed.complaint}" if missed else "",
+    }
+    write_json(path, values)

@@ -1,8 +1,10 @@
 """Checkpoints: one file of tensors and plain values that rebuilds its network by itself."""
 
+import hashlib
 import pickle
 import sys
-from dataclasses import dataclass, field
+import warnings
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,9 @@ class Checkpoint:
     epoch: int  # epochs done
     metrics: dict[str, float] = field(default_factory=dict)  # on the validation list, in 0..1
     config: dict[str, Any] = field(default_factory=dict)  # the recipe
+    data: dict[str, str] = field(
+        default_factory=dict
+    )  # folder and root of the data set, SHA-256 of its validation list
     training: dict[str, Any] | None = None  # optimiser and the like, in the last checkpoint only
 
     def build(self) -> nn.Module:
@@ -69,6 +74,15 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         ) from None
 
 
+def weights_hash(state_dict: dict[str, torch.Tensor]) -> str:
+    """SHA-256 (hex) of names and values: what tells two trainings apart, whatever file holds them."""
+    digest = hashlib.sha256()
+    for name, value in state_dict.items():
+        digest.update(f"{name} {value.dtype} {list(value.shape)}\n".encode())
+        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
 def _canonical(value: Any) -> Any:
     """The same value, from which pickle makes the same bytes whatever was loaded before and what was made anew.
 
@@ -91,7 +105,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if not path.is_file():
         raise InputError(f"{path}: no such checkpoint; src/main_train.py writes OUT/model/NETWORK_best.pth")
     try:
-        values = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # of a deployed file it advises torch.jit.load
+            values = torch.load(path, map_location="cpu", weights_only=True)
     except (
         pickle.UnpicklingError,
         RuntimeError,
@@ -101,21 +116,27 @@ def load_checkpoint(path: Path) -> Checkpoint:
         TypeError,
         AttributeError,
     ) as error:
+        if "TorchScript" in str(error):
+            raise InputError(
+                f"{path}: a deployed file (TorchScript), not a checkpoint; give the .pth it was made from"
+            ) from None
         raise InputError(f"{path}: not a checkpoint that can be read safely ({_first_line(error)})") from None
     if not isinstance(values, dict) or values.get("format") != FORMAT:
         held = ", ".join(sorted(map(str, values))[:4]) if isinstance(values, dict) else type(values).__name__
         raise InputError(
-            f"{path}: not a checkpoint of this tool (it holds {held}); give a file that src/main_train.py wrote"
+            f"{path}: not a checkpoint of this tool (it holds {held}); give a file that src/main_train.py wrote;"
+            " src/main_convert.py takes others with --network and -c FILE"
         )
     if values.get("format_version") != FORMAT_VERSION:
         raise InputError(
             f"{path}: checkpoint format {values.get('format_version')}, this version reads {FORMAT_VERSION};"
             " use the version that wrote it"
         )
-    missing = [name for name in Checkpoint.__dataclass_fields__ if name not in values]
+    needed = [each.name for each in fields(Checkpoint) if each.default_factory is MISSING and each.default is MISSING]
+    missing = [name for name in needed if name not in values]
     if missing:
         raise InputError(f"{path}: not a whole checkpoint, it lacks {', '.join(missing)}; give another one")
-    known = {name: values[name] for name in Checkpoint.__dataclass_fields__}
+    known = {each.name: values[each.name] for each in fields(Checkpoint) if each.name in values}
     known["class_names"] = tuple(known["class_names"])
     known["preprocessing"] = Preprocessing.from_dict(known["preprocessing"])
     return Checkpoint(**known)

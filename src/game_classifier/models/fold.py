@@ -26,6 +26,18 @@ def fold_float64(network: nn.Module) -> nn.Module:
     return reparameterize_model(copy.deepcopy(network).double().eval())
 
 
+class InBFloat16(nn.Module):
+    """A network that multiplies in bfloat16: float32 [N, 3, H, W] -> float32 logits [N, C]."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = copy.deepcopy(network).to(torch.bfloat16)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Round the pixels, and give logits that a softmax can take."""
+        return self.network(pixels.to(torch.bfloat16)).float()
+
+
 class FrameClassifier(nn.Module):
     """uint8 RGB frames [N, H, W, 3] of any size -> float32 probabilities [N, C]: what is deployed.
 
@@ -39,11 +51,8 @@ class FrameClassifier(nn.Module):
         self.height = preprocessing.height
         self.width = preprocessing.width
         self.resize = preprocessing.resize
-        # Scaled to 0..255, so that normalising is one subtraction and one product.
-        mean = torch.tensor(preprocessing.mean, dtype=torch.float64).reshape(1, 3, 1, 1) * 255
-        std = torch.tensor(preprocessing.std, dtype=torch.float64).reshape(1, 3, 1, 1) * 255
-        self.register_buffer("mean", mean.float(), persistent=False)
-        self.register_buffer("scale", (1 / std).float(), persistent=False)
+        for name, values in zip(("mean", "scale"), preprocessing.normalization(), strict=True):
+            self.register_buffer(name, torch.from_numpy(values).reshape(1, 3, 1, 1), persistent=False)
 
     def forward(self, frames: Tensor) -> Tensor:
         """Classify frames; H and W may differ between calls, not within one."""

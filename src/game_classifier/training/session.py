@@ -16,7 +16,7 @@ from game_classifier.training.trainee import Position, Trainee, new_trainee
 from game_classifier.training.world import World
 
 # What may change between an interruption and the resume: the machine, and how long to train.
-FREE_KEYS = ("device", "precision", "threads", "cache_gb", "save_minutes", "epochs", "patience")
+FREE_KEYS = ("device", "precision", "threads", "cache_gb", "save_minutes", "epochs", "patience", "gate")
 
 
 class Session:
@@ -30,6 +30,11 @@ class Session:
         """
         self.config = config
         self.class_names = dataset.class_names
+        self.data = {
+            "folder": str(dataset.folder.absolute()),
+            "root": str(dataset.root.absolute()) if dataset.root else "",
+            "val_sha256": dataset.val.sha256,
+        }
         self.world = world
         self.best_path, self.last_path = (models / f"{config.network}_{which}.pth" for which in ("best", "last"))
         self.identity = _identity(config, dataset)
@@ -119,6 +124,7 @@ class Session:
             epoch=self.position.epoch,
             metrics=metrics,
             config=self.config.model_dump(mode="json"),
+            data=self.data,
         )
 
 

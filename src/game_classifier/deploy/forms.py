@@ -1,0 +1,143 @@
+"""The formats that a checkpoint is converted to: how each file is made, before the gate judges it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from torch import nn
+
+from game_classifier.data.filelist import UNLABELLED
+from game_classifier.deploy.gate import GateFrames
+from game_classifier.deploy.metadata import Metadata
+from game_classifier.deploy.torchscript import save_torchscript, script
+from game_classifier.device import multiplies_bf16
+from game_classifier.models.fold import InBFloat16
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What files are made from."""
+
+    folded: nn.Module
+    metadata: Metadata
+    frames: GateFrames  # the gate's
+    calibration: np.ndarray  # uint8 [M, height, width, 3], training frames balanced over the classes
+    top1_drop: float  # what quantization may lose
+
+    def pixels(self, frames: np.ndarray) -> np.ndarray:
+        """The network's input, float32 [N, 3, height, width]."""
+        mean, scale = self.metadata.preprocessing.normalization()
+        return np.ascontiguousarray(((frames - mean) * scale).transpose(0, 3, 1, 2))
+
+
+@dataclass(frozen=True)
+class Form:
+    """One file."""
+
+    file_name: str
+    step: str  # the row of the gate's table
+    metadata: Metadata
+    save: Callable[[Path, dict[str, str]], None]  # path, and the texts that ride along
+    precisions: tuple[str, ...] = ("auto",)  # that the gate runs it in
+
+
+def torchscript(parts: Parts) -> Iterator[Form]:
+    """The file for libtorch, in fp32."""
+    yield _torchscript(parts, parts.folded, "_cpp_deploy.pt", parts.metadata)
+
+
+def torchscript_bf16(parts: Parts) -> Iterator[Form]:
+    """The same with the network in bfloat16: half the size, and fast where the processor multiplies in it."""
+    yield _torchscript(
+        parts, InBFloat16(parts.folded), "_cpp_deploy_bf16.pt", replace(parts.metadata, precision="bf16")
+    )
+
+
+def _torchscript(parts: Parts, network: nn.Module, ending: str, metadata: Metadata) -> Form:
+    module = script(network, metadata.preprocessing)
+    return Form(
+        metadata.network + ending, "TorchScript", metadata, lambda path, texts: save_torchscript(path, module, texts)
+    )
+
+
+def onnx(parts: Parts) -> Iterator[Form]:
+    """For ONNX Runtime and whatever else reads ONNX, in fp32."""
+    from game_classifier.deploy.onnx_file import export_classifier, save_onnx  # onnx takes a second to import
+
+    model = export_classifier(parts.folded, parts.metadata.preprocessing)
+    yield Form(
+        f"{parts.metadata.network}.onnx",
+        "ONNX Runtime",
+        _squashing(parts.metadata),
+        lambda path, texts: save_onnx(path, model, texts),
+    )
+
+
+def openvino(parts: Parts) -> Iterator[Form]:
+    """For OpenVINO on CPUs; one file runs in fp32 and in bf16."""
+    from game_classifier.deploy.openvino_file import add_preprocessing, convert_network, save_openvino
+
+    preprocessing = parts.metadata.preprocessing
+    model = add_preprocessing(convert_network(parts.folded, preprocessing), preprocessing)
+    yield Form(
+        f"{parts.metadata.network}_openvino.xml",
+        "OpenVINO",
+        _squashing(parts.metadata),
+        lambda path, texts: save_openvino(path, model, texts),
+        ("fp32", "bf16") if multiplies_bf16() else ("fp32",),
+    )
+
+
+def int8(parts: Parts) -> Iterator[Form]:
+    """For OpenVINO, quantized in one way after the other: the gate takes the first that passes."""
+    from game_classifier.deploy.openvino_file import add_preprocessing, convert_network, save_openvino
+    from game_classifier.deploy.quantize import quantized_models
+
+    preprocessing = parts.metadata.preprocessing
+    core = convert_network(parts.folded, preprocessing)
+    known = parts.frames.labels != UNLABELLED
+    labelled = parts.pixels(parts.frames.frames[known]), parts.frames.labels[known]
+    for way, network in quantized_models(core, parts.pixels(parts.calibration), labelled, parts.top1_drop):
+        model = add_preprocessing(network, preprocessing)
+        yield Form(
+            f"{parts.metadata.network}_openvino_int8.xml",
+            f"OpenVINO, {way}",
+            replace(_squashing(parts.metadata), precision="int8"),
+            lambda path, texts, model=model: save_openvino(path, model, texts),
+        )
+
+
+def compiled(parts: Parts) -> Iterator[Form]:
+    """Compiled by AOTInductor for machines like this one: not among `installed_formats`, for its price."""
+    from game_classifier.deploy.aoti_file import compile_network, save_compiled
+
+    archive = compile_network(parts.folded, parts.metadata.preprocessing)
+    yield Form(
+        f"{parts.metadata.network}.pt2",
+        "AOTInductor",
+        replace(parts.metadata, resizes=False),
+        lambda path, texts: save_compiled(path, archive, texts),
+    )
+
+
+def _squashing(metadata: Metadata) -> Metadata:
+    """These formats resize where whole frames are squashed; padding and cropping stay with the caller."""
+    return replace(metadata, resizes=metadata.preprocessing.resize == "squash")
+
+
+FORMATS: dict[str, Callable[[Parts], Iterator[Form]]] = {
+    "pt": torchscript,
+    "bf16": torchscript_bf16,
+    "onnx": onnx,
+    "openvino": openvino,
+    "int8": int8,
+    "pt2": compiled,
+}
+
+
+def installed_formats() -> list[str]:
+    """All formats but the compiled one, and but those whose optional library is missing."""
+    from game_classifier.deploy.quantize import is_available
+
+    return [name for name in FORMATS if name != "pt2" and (name != "int8" or is_available())]

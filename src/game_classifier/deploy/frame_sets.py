@@ -1,0 +1,49 @@
+"""The real frames that a conversion works with: those the gate asks about, and those INT8 is calibrated on."""
+
+from collections import defaultdict
+
+import numpy as np
+
+from game_classifier.data.filelist import FileList
+from game_classifier.data.frames import Preprocessing
+from game_classifier.data.loader import load_batches
+from game_classifier.deploy.gate import GateFrames
+from game_classifier.errors import InputError
+
+BATCH = 64
+
+
+def gate_frames(frames: FileList, count: int, preprocessing: Preprocessing, threads: int) -> GateFrames:
+    """`count` frames of the list, evenly spaced, so that a list sorted by class gives every class its share.
+
+    Frames that cannot be read are left out; raises InputError when none can.
+    """
+    rows = np.unique(np.linspace(0, len(frames) - 1, min(count, len(frames))).round().astype(np.int64))
+    pixels, read = _read(frames, rows, preprocessing, threads)
+    return GateFrames(pixels, frames.labels[read], tuple(frames.paths[row] for row in read))
+
+
+def calibration_frames(frames: FileList, count: int, preprocessing: Preprocessing, threads: int) -> np.ndarray:
+    """Up to `count` frames, uint8 [M, height, width, 3], dealt from the classes in turn; InputError as above."""
+    of_class: dict[int, list[int]] = defaultdict(list)
+    for row, label in enumerate(frames.labels):
+        of_class[int(label)].append(row)
+    share = -(-count // len(of_class))
+    # From all of a class's frames evenly: neighbours in a list are frames of one recording.
+    dealt = [[each[i * len(each) // share] for i in range(share)] for each in of_class.values()]
+    turns = [row for turn in zip(*dealt, strict=True) for row in turn]
+    return _read(frames, np.unique(np.array(turns[:count])), preprocessing, threads)[0]
+
+
+def _read(
+    frames: FileList, rows: np.ndarray, preprocessing: Preprocessing, threads: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels uint8 [M, height, width, 3] of the rows that can be read, and those rows."""
+    batches = [batch.readable() for batch in load_batches(frames.paths, rows, preprocessing, BATCH, threads)]
+    read = np.concatenate([batch.rows for batch in batches])
+    if not len(read):
+        raise InputError(
+            f"{frames.source}: none of {len(rows)} frames could be read; give a list of frames with -i, and --root"
+            " where its paths stand against another folder"
+        )
+    return np.concatenate([batch.frames for batch in batches]), read

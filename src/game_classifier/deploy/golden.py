@@ -1,0 +1,47 @@
+"""Golden vectors: a few frames and the answers to them, by which a service in any language can test itself."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from game_classifier.data.frames import read_whole_frame
+from game_classifier.deploy.runtime import Classifier
+from game_classifier.storage import make_folder, replacing, write_json
+
+
+def write_golden(folder: Path, classifier: Classifier, paths: Sequence[str]) -> None:
+    """Write `folder/N.ppm`, whole frames as raw RGB, and `golden.json` with the probabilities of each.
+
+    PPM, since every language reads it in a few lines and no decoder can differ. The frames are decoded at full
+    size, and resized where `classifier` does it: inside its file.
+    """
+    make_folder(folder)
+    answers = []
+    for number, path in enumerate(paths):
+        frame = read_whole_frame(path)
+        buffer = io.BytesIO()
+        Image.fromarray(frame).save(buffer, format="PPM")
+        with replacing(folder / f"{number}.ppm") as temporary:
+            temporary.write_bytes(buffer.getvalue())
+        probabilities = classifier(frame[None])[0]
+        answers.append(
+            {
+                "file": f"{number}.ppm",
+                "source": path,
+                "height": frame.shape[0],
+                "width": frame.shape[1],
+                "class": classifier.class_names[int(np.argmax(probabilities))],
+                "probabilities": [float(value) for value in probabilities],
+            }
+        )
+    values = {
+        "model": classifier.source.name,
+        "model_sha256": classifier.sha256(),
+        "precision": classifier.precision,
+        "class_names": list(classifier.class_names),
+        "frames": answers,
+    }
+    write_json(folder / "golden.json", values)

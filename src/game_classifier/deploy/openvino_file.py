@@ -1,0 +1,140 @@
+"""OpenVINO files (.xml with its .bin), with preprocessing in the graph."""
+
+import hashlib
+import tempfile
+import warnings
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import openvino as ov
+import torch
+from openvino import preprocess as ov_preprocess
+from torch import nn
+
+from game_classifier.data.frames import Preprocessing
+from game_classifier.deploy.metadata import META_FILE, Metadata, read_metadata
+from game_classifier.errors import InputError
+
+SECTION = "game_classifier"  # of rt_info
+BIN_HASH = "bin_sha256"  # of the weights: with another conversion's .bin the .xml would load and answer nonsense
+HINTS = {"fp32": "f32", "bf16": "bf16"}
+PRECISIONS = {"f32": "fp32", "bf16": "bf16", "i8": "int8", "u8": "int8", "f16": "fp16"}
+FRAMES, PROBABILITIES = "frames", "probabilities"
+
+
+def convert_network(network: nn.Module, preprocessing: Preprocessing) -> ov.Model:
+    """The network alone with a softmax: float32 pixels [N, 3, height, width] -> probabilities [N, C]."""
+    size = (3, preprocessing.height, preprocessing.width)
+    with warnings.catch_warnings(action="ignore"):
+        return ov.convert_model(
+            nn.Sequential(network, nn.Softmax(dim=1)).eval(),
+            example_input=torch.zeros(2, *size),
+            input=[ov.PartialShape([-1, *size])],
+        )
+
+
+def add_preprocessing(core: ov.Model, preprocessing: Preprocessing) -> ov.Model:
+    """What is deployed: `frames` uint8 RGB [N, H, W, 3] -> `probabilities` float32 [N, C].
+
+    H and W are free where whole frames are squashed; other ways to resize stay outside.
+    """
+    height, width = preprocessing.height, preprocessing.width
+    core = core.clone()
+    steps = ov_preprocess.PrePostProcessor(core)
+    frames = steps.input()
+    shape = [-1, -1, -1, 3] if preprocessing.resize == "squash" else [-1, height, width, 3]
+    frames.tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC")).set_shape(ov.PartialShape(shape))
+    frames.model().set_layout(ov.Layout("NCHW"))
+    if preprocessing.resize == "squash":
+        frames.preprocess().resize(ov_preprocess.ResizeAlgorithm.RESIZE_BILINEAR_PILLOW)  # antialiased, in uint8
+    mean, scale = preprocessing.normalization()
+    frames.preprocess().convert_element_type(ov.Type.f32).mean(mean.tolist()).scale((1 / scale).tolist())
+    model = steps.build()
+    model.input().get_tensor().set_names({FRAMES})
+    model.output().get_tensor().set_names({PROBABILITIES})
+    return model
+
+
+def save_openvino(path: Path, model: ov.Model, texts: dict[str, str]) -> None:
+    """Write `path` (.xml) and its .bin, with `texts` in rt_info; an .xml is only ever beside the .bin it belongs to.
+
+    Weights are kept in fp32: halving the file by fp16 would change every answer.
+    """
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}.") as folder:
+        unfinished = Path(folder) / path.name
+        ov.save_model(model, unfinished, compress_to_fp16=False)
+        weights = unfinished.with_suffix(".bin")
+        digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+        for name, text in {**texts, BIN_HASH: digest}.items():
+            model.set_rt_info(text, [SECTION, name])
+        ov.save_model(model, unfinished, compress_to_fp16=False)
+        path.unlink(missing_ok=True)
+        weights.replace(path.with_suffix(".bin"))
+        unfinished.replace(path)
+
+
+def load_openvino(
+    path: Path, choose_precision: Callable[[Metadata], str], threads: int
+) -> tuple[Callable[[np.ndarray], np.ndarray], Metadata, str]:
+    """Read and compile a file for the CPU; returns it with its metadata and the precision it really runs in.
+
+    `choose_precision` gives fp32 or bf16, which a quantized file takes where it is not quantized.
+    Raises InputError when the file is none of ours, damaged, or of another format version.
+    """
+    model, metadata = read_openvino(path)
+    properties = {
+        "INFERENCE_PRECISION_HINT": HINTS[
+            choose_precision(metadata)
+        ],  # unasked, OpenVINO takes bf16 where the processor has it
+        "INFERENCE_NUM_THREADS": threads,
+        "NUM_STREAMS": 1,
+        "ENABLE_CPU_PINNING": False,  # pinned, two processes would fight for the same cores
+        "PERFORMANCE_HINT": "LATENCY",
+    }
+    compiled = ov.Core().compile_model(model, "CPU", properties)
+    request = compiled.create_infer_request()
+
+    def classify(frames: np.ndarray) -> np.ndarray:
+        return request.infer({0: np.ascontiguousarray(frames)}, share_inputs=True)[0].copy()
+
+    return classify, metadata, running_precision(compiled)
+
+
+def read_openvino(path: Path) -> tuple[ov.Model, Metadata]:
+    """The model in the network's own size, whose shapes are known, with its metadata; InputError as above."""
+    weights = path.with_suffix(".bin")
+    if not weights.is_file():
+        raise InputError(f"{weights}: no such file; {path.name} needs its weights beside it, copy both")
+    try:
+        model = ov.Core().read_model(path, weights)
+    except Exception as error:  # openvino raises RuntimeError, and others for what it cannot parse
+        reason = next((line for line in reversed(str(error).strip().splitlines()) if line.strip()), "")[:120]
+        raise InputError(
+            f"{path}: not an OpenVINO file, or a damaged one ({reason}); convert the checkpoint again"
+        ) from None
+    texts = {name: _rt_text(model, name) for name in (META_FILE, BIN_HASH)}
+    metadata = read_metadata(path, texts[META_FILE])
+    if hashlib.sha256(weights.read_bytes()).hexdigest() != texts[BIN_HASH]:
+        raise InputError(
+            f"{weights}: not the weights that {path.name} was written with; copy both files of one conversion"
+        )
+    model.reshape([-1, metadata.preprocessing.height, metadata.preprocessing.width, 3])
+    return model, metadata
+
+
+def _rt_text(model: ov.Model, name: str) -> str | None:
+    keys = [SECTION, name]
+    return model.get_rt_info(keys).astype(str) if model.has_rt_info(keys) else None
+
+
+def running_precision(compiled: ov.CompiledModel) -> str:
+    """The precision in which most convolutions and products run, as the compiled graph tells."""
+    counted: Counter[str] = Counter()
+    for node in compiled.get_runtime_model().get_ops():
+        info = node.get_rt_info()
+        if info["layerType"].astype(str) in ("Convolution", "FullyConnected"):
+            counted[info["runtimePrecision"].astype(str)] += 1
+    name = counted.most_common(1)[0][0] if counted else "f32"
+    return PRECISIONS.get(name, name)

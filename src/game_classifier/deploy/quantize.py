@@ -1,0 +1,64 @@
+"""Post-training quantization to INT8 with NNCF, an optional extra, in ways that lose less and less."""
+
+import importlib.util
+import logging
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import openvino as ov
+
+from game_classifier.errors import InputError
+
+
+def is_available() -> bool:
+    """Whether NNCF is installed."""
+    return importlib.util.find_spec("nncf") is not None
+
+
+def quantized_models(
+    core: ov.Model, calibration: np.ndarray, labelled: tuple[np.ndarray, np.ndarray], max_drop: float
+) -> Iterator[tuple[str, ov.Model]]:
+    """Yield (way, INT8 network) from the cheapest way to the one that loses least; each is made when asked for.
+
+    `core` takes pixels float32 [N, 3, H, W]; `calibration` are such pixels of training frames, balanced over the
+    classes. Weights are quantized by channel. The last way needs `labelled`, pixels and their classes int [N]: it
+    returns layers to floating point until top-1 on them falls by no more than `max_drop`, and is left out
+    where there are none. Raises InputError when NNCF is not installed.
+    """
+    if not is_available():
+        raise InputError("format int8: NNCF is not installed; pip install -e '.[int8]', or leave the format out")
+    import nncf  # takes seconds, and is optional
+    from nncf.quantization.range_estimator import RangeEstimatorParametersSet
+
+    nncf.set_log_level(logging.ERROR)
+    frames = nncf.Dataset([frame[None] for frame in calibration])
+    common: dict[str, Any] = {"subset_size": len(calibration), "target_device": nncf.TargetDevice.CPU}
+    percentiles = nncf.AdvancedQuantizationParameters(
+        activations_range_estimator_params=RangeEstimatorParametersSet.MEAN_QUANTILE
+    )
+    accurate = {**common, "fast_bias_correction": False}
+
+    yield "defaults", nncf.quantize(core, frames, **common)
+    yield "accurate bias correction", nncf.quantize(core, frames, **accurate)
+    yield "percentile ranges", nncf.quantize(core, frames, **accurate, advanced_parameters=percentiles)
+    pixels, classes = labelled
+    if len(classes):
+        yield (
+            "accuracy control",
+            nncf.quantize_with_accuracy_control(
+                core,
+                frames,
+                nncf.Dataset(list(zip(pixels[:, None], classes, strict=True))),
+                _count_hits,
+                max_drop=max_drop,
+                advanced_quantization_parameters=percentiles,
+                **accurate,
+            ),
+        )
+
+
+def _count_hits(model: ov.CompiledModel, labelled: Iterable[Any]) -> tuple[float, list[float]]:
+    """Top-1, and a 1 or 0 for each frame, as NNCF asks for it."""
+    hits = [float(model(pixels)[0].argmax() == target) for pixels, target in labelled]
+    return sum(hits) / len(hits), hits
