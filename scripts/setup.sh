@@ -43,7 +43,7 @@ if [ ! -x "$venv/bin/python" ]; then
     fi
 fi
 say "setup: installing the requirements into .venv (some minutes and up to 6 GB, most of it torch)"
-if ! "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -e ".${extra:+[$extra]}" >&2; then
+if ! "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -e ".[${extra:-int8}]" >&2; then
     say "error: the requirements could not be installed into .venv; see pip's messages above, and run this again"
     exit 2
 fi

@@ -291,7 +291,7 @@ def test_steps_before_a_miss_are_written_and_each_way_to_int8_is_tried(tmp_path,
         convert(known, tmp_path, frames, formats=["pt", "int8"], calibration=frames.frames, thresholds=impossible)
     assert listing(tmp_path) == ["conversion.json", "repvgg_a0_cpp_deploy.pt"]
     rows = json.loads((tmp_path / "conversion.json").read_text())["rows"]
-    ways = ["defaults", "accurate bias correction", "percentile ranges", "accuracy control"]
+    ways = ["accurate bias correction", "percentile ranges", "accuracy control"]
     assert [row["step"] for row in rows if row["complaint"]] == [f"OpenVINO, {way}" for way in ways]
     monkeypatch.setattr(quantize, "is_available", lambda: False)
     with pytest.raises(InputError, match=r"NNCF is not installed; pip install -e '.\[int8\]'"):

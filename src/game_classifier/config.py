@@ -39,12 +39,12 @@ class AugmentConfig(_Strict):
 class GateConfig(_Strict):
     """The `gate` part: the frames that a conversion is judged on, and its thresholds; see deploy/gate.py."""
 
-    frames: Count = 256
+    frames: Count = 512
     calibration_frames: Count = 300
     fp32_difference: Natural = 1e-4
     bf16_agreement: Probability = 0.98
-    int8_agreement: Probability = 0.97
-    top1_drop: Probability = 0.01
+    int8_agreement: Probability = 0.98
+    top1_drop: Probability = 0.005
 
 
 class Config(_Strict):

@@ -26,8 +26,8 @@ class Thresholds:
 
     fp32_difference: float = 1e-4  # largest difference of any probability, for forms that multiply in fp32
     bf16_agreement: float = 0.98  # least share of frames with the same likeliest class
-    int8_agreement: float = 0.97
-    top1_drop: float = 0.01  # most that top-1 on labelled frames may fall, for bf16 and int8
+    int8_agreement: float = 0.98
+    top1_drop: float = 0.005  # most that top-1 on labelled frames may fall, for bf16 and int8
 
 
 @dataclass(frozen=True)
