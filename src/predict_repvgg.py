@@ -13,11 +13,15 @@ import time
 from pathlib import Path
 
 from game_classifier.command import CommandParser, run_command
+from game_classifier.deploy.choose import fastest_file
 from game_classifier.deploy.runtime import load_classifier
 from game_classifier.device import choose_threads
 from game_classifier.errors import InputError
-from game_classifier.predict.results import Results, collect, write_results
-from game_classifier.predict.run import find_lists, predict_lists, read_lists
+from game_classifier.predict.ray_engine import Job, predict_with_ray
+from game_classifier.predict.results import FILES, Results, collect, write_results
+from game_classifier.predict.run import find_lists, predict_lists, read_list
+from game_classifier.predict.shard import Predictor
+from game_classifier.report.results_tables import calibration_line, confused_pairs_table
 from game_classifier.report.tables import predicted_counts_table, summary_table, worst_classes_table
 
 UNREAD_SHOWN = 10
@@ -28,13 +32,25 @@ def main() -> None:
     parser = CommandParser(__doc__)
     parser.add_argument("-w", "--weights", type=Path, help="deployed file (.pt, .onnx, .xml) or checkpoint (.pth)")
     parser.add_argument(
-        "--input", type=Path, metavar="LIST_OR_FOLDER", help="list of frames, or folder of lists (*.txt)"
+        "--input", type=Path, metavar="LIST_OR_FOLDER", help="list of frames, folder of lists (*.txt) or images, or tar"
     )
     parser.add_argument("--save", type=Path, metavar="FOLDER", help="where the npy files go")
     parser.add_argument(
         "--summarize", type=Path, metavar="FOLDER", help="only make the results of FOLDER's npy files again"
     )
     parser.add_inference_options()
+    parser.add_argument(
+        "--runtime",
+        choices=("auto", "file"),
+        default="auto",
+        help="auto: on a CPU, the OpenVINO file of the same conversion beside a .pt; file: FILE itself (default: auto)",
+    )
+    parser.add_argument(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="local: this machine; ray: hand the lists out over a Ray cluster (default: local)",
+    )
     arguments = parser.parse_args()
 
     save = arguments.summarize or arguments.save
@@ -45,16 +61,30 @@ def main() -> None:
         predict(arguments)
     results = collect(save)
     print_results(results, write_results(results, save / "results"))
-    print(f"written: {save / 'results'}/per_class.npy, confusion.npy, per_class.csv")
+    print(f"written: {save / 'results'}/{FILES}")
 
 
 def predict(arguments: argparse.Namespace) -> None:
     """Predict every list of the input, and say how fast."""
-    classifier = load_classifier(arguments.weights, arguments.device, arguments.precision)
-    lists = read_lists(find_lists(arguments.input), classifier, arguments.root)
-    print(f"{sum(map(len, lists))} frames in {len(lists)} list(s), {classifier}")
+    # Absolute, so that the files are the same from wherever, and by whichever engine, they are made.
+    source, save = arguments.input.absolute(), arguments.save.absolute()
+    root = arguments.root.absolute() if arguments.root else None
+    weights, threads = arguments.weights.absolute(), choose_threads(arguments.threads)
+    if arguments.runtime == "auto" and arguments.precision == "auto" and weights.suffix == ".pt":
+        weights = fastest_file(weights, arguments.device)
+    classifier = load_classifier(weights, arguments.device, arguments.precision)
+    # All lists are read before the first frame is predicted, so that a wrong one shows at once.
+    lists = [read_list(each, classifier, root) for each in find_lists(source)]
+    total = sum(map(len, lists))
+    print(f"{total} frames in {len(lists)} list(s), {classifier}; {threads} threads, batches of {arguments.batch_size}")
+    if weights.name != arguments.weights.name:
+        print(f"(of the same conversion as {arguments.weights}, and faster here; --runtime file runs that itself)")
     start = time.perf_counter()
-    kept = predict_lists(lists, classifier, arguments.save, arguments.batch_size, choose_threads(arguments.threads))
+    if arguments.engine == "ray":
+        job = Job(weights, arguments.precision, threads, arguments.batch_size, root, save)
+        kept = predict_with_ray([frames.source for frames in lists], job)
+    else:
+        kept = predict_lists(lists, Predictor(classifier, threads, arguments.batch_size), save)
     seconds = time.perf_counter() - start
     if kept:
         print(f"{kept} list(s) were finished before and are kept")
@@ -63,17 +93,20 @@ def predict(arguments: argparse.Namespace) -> None:
 
 
 def print_results(results: Results, per_class) -> None:
-    """The rows that could not be read, then the scores, or without labels what was predicted."""
+    """The rows that could not be read, then the scores and what they hide, or without labels what was predicted."""
     if results.not_read:
         reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(results.not_read.items()))
         print(f"{results.not_read.total()} of {results.rows} files could not be read ({reasons}); the first:")
-        print("\n".join(f"  {sentence}" for sentence in results.first_not_read[:UNREAD_SHOWN]))
+        print("\n".join(f"  {file}" for file in results.first_not_read[:UNREAD_SHOWN]))
     if results.unlabelled:
         print(predicted_counts_table(results.class_names, results.predicted))
-    scored = results.scores.confusion.sum()
-    if scored:
+    if results.scored:
+        summary = results.scores.summary()
         print(worst_classes_table(per_class, results.scores.confusion))
-        print(summary_table(f"{scored} frames", results.scores.summary()))
+        print(summary_table(f"{results.scored} frames", summary))
+        if pairs := confused_pairs_table(results):
+            print(pairs)
+        print(calibration_line(results.calibration, summary.top1))
 
 
 if __name__ == "__main__":

@@ -1,18 +1,30 @@
+import errno
+import io
 import json
 import os
+import shutil
+import tarfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from conftest import make_dataset
 
 from game_classifier.data.filelist import read_file_list
+from game_classifier.data.folders import list_images
 from game_classifier.data.frames import FrameStatus, read_frame
+from game_classifier.data.tar_list import read_tar_list
+from game_classifier.deploy.choose import fastest_file
+from game_classifier.deploy.export import convert
+from game_classifier.deploy.frame_sets import gate_frames
+from game_classifier.deploy.gate import GateFrames
 from game_classifier.deploy.runtime import load_classifier
 from game_classifier.errors import InputError
+from game_classifier.models.checkpoint import load_checkpoint
 from game_classifier.predict import shard
 from game_classifier.predict.results import collect, write_results
-from game_classifier.predict.run import find_lists, predict_lists
-from game_classifier.predict.shard import read_shards, row_type
+from game_classifier.predict.run import find_lists, predict_lists, read_list
+from game_classifier.predict.shard import Predictor, read_shards, row_type
 
 
 @pytest.fixture
@@ -21,8 +33,8 @@ def classifier(trained):
 
 
 def predict(classifier, save, *lists, batch_size=4, threads=3):
-    frames = [read_file_list(path, len(classifier.class_names)) for path in lists]
-    return predict_lists(frames, classifier, save, batch_size, threads)
+    frames = [read_list(path, classifier, None) for path in lists]
+    return predict_lists(frames, Predictor(classifier, threads, batch_size), save)
 
 
 @pytest.fixture
@@ -74,12 +86,30 @@ def test_the_manifest_says_what_the_rows_were_made_from(tmp_path, classifier, mi
     assert sorted(path.name for path in (tmp_path / "save").iterdir()) == ["mixed.json", "mixed.npy"]
 
 
-def test_batch_size_and_threads_do_not_change_a_prediction(tmp_path, classifier, mixed_list):
-    predict(classifier, tmp_path / "one", mixed_list, batch_size=1, threads=1)
-    predict(classifier, tmp_path / "many", mixed_list, batch_size=64, threads=4)
-    one, many = (np.load(tmp_path / name / "mixed.npy") for name in ("one", "many"))
-    np.testing.assert_array_equal(one["pred"], many["pred"])
-    np.testing.assert_allclose(one["probs"], many["probs"], atol=1e-4)
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory, trained):
+    """The files of a conversion, by format."""
+    known = load_checkpoint(trained.best)
+    judged = gate_frames(read_file_list(trained.dataset / "val.txt", 3), 256, known.preprocessing, 2)
+    formats = ["pt", "onnx", "openvino"]
+    return dict(zip(formats, convert(known, tmp_path_factory.mktemp("pt"), judged, formats=formats).files, strict=True))
+
+
+@pytest.mark.parametrize("name", ["pth", "pt", "onnx", "openvino"])
+def test_equal_frames_have_equal_rows_whatever_the_batch_the_position_and_the_threads(
+    tmp_path, deployed, trained, name
+):
+    classifier = load_classifier(trained.best if name == "pth" else deployed[name], "cpu")
+    lines = [f"{trained.dataset}/{line}\n" for line in (trained.dataset / "val.txt").read_text().splitlines()]
+    (tmp_path / "a.txt").write_text("".join(lines))
+    (tmp_path / "b.txt").write_text("".join([*lines[3:], "missing.jpg 1\n", *lines[:3]]))
+    a, b = tmp_path / "a.txt", tmp_path / "b.txt"
+    for save, batch_size, threads in (("one", 1, 1), ("five", 5, 3), ("many", 64, 2)):
+        predict(classifier, tmp_path / save, a, b, batch_size=batch_size, threads=threads)
+    expected = np.load(tmp_path / "one" / "a.npy")
+    for save in ("one", "five", "many"):
+        np.testing.assert_array_equal(np.load(tmp_path / save / "a.npy"), expected)
+        np.testing.assert_array_equal(np.delete(np.load(tmp_path / save / "b.npy"), 9), np.roll(expected, -3))
 
 
 def test_finished_lists_are_kept_and_changed_ones_redone(tmp_path, classifier, trained):
@@ -102,18 +132,16 @@ def test_the_class_list_of_a_data_set_is_no_list_of_frames(trained):
     assert [path.name for path in find_lists(trained.dataset)] == ["train.txt", "val.txt"]
 
 
-def test_a_killed_prediction_leaves_no_half_shard(tmp_path, classifier, mixed_list, monkeypatch):
+def test_an_interrupted_prediction_leaves_no_half_shard(tmp_path, classifier, mixed_list):
     calls = []
 
     def stop_in_the_second_batch(frames):
         calls.append(1)
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return type(classifier).__call__(classifier, frames)
+        return classifier(frames)
 
-    broken = type("Broken", (), {"__call__": lambda self, frames: stop_in_the_second_batch(frames)})()
-    for name in ("class_names", "preprocessing", "precision", "source", "sha256"):
-        setattr(broken, name, getattr(classifier, name))
+    broken = replace(classifier, make_workers=lambda count, batch_size: [stop_in_the_second_batch] * count)
     with pytest.raises(KeyboardInterrupt):
         predict(broken, tmp_path / "save", mixed_list)
     assert list((tmp_path / "save").iterdir()) == []
@@ -175,3 +203,90 @@ def test_results_of_other_class_lists_or_of_nothing_are_refused(tmp_path, classi
     (tmp_path / "save" / "other.json").write_text(json.dumps(manifest | {"rows": 13}))
     with pytest.raises(InputError, match=r"12 rows, its manifest says 13"):
         read_shards(tmp_path / "save")
+
+
+def test_a_row_of_a_shard_that_two_runs_wrote_into_is_predicted_again(tmp_path, classifier, mixed_list):
+    predict(classifier, tmp_path, mixed_list)
+    table = np.load(tmp_path / "mixed.npy")
+    np.save(tmp_path / "mixed.npy", np.roll(table, 1))
+    assert predict(classifier, tmp_path, mixed_list) == 0
+    np.testing.assert_array_equal(np.load(tmp_path / "mixed.npy"), table)
+    (tmp_path / "mixed.json").write_text("{")
+    assert predict(classifier, tmp_path, mixed_list) == 0
+    assert predict(classifier, tmp_path, mixed_list) == 1
+
+
+def test_a_list_that_changes_meanwhile_is_refused(tmp_path, classifier, mixed_list):
+    def change(frames):
+        with mixed_list.open("a") as file:
+            file.write("more.jpg 1\n")
+        return classifier(frames)
+
+    changing = replace(classifier, make_workers=lambda count, batch_size: [change] * count)
+    with pytest.raises(InputError, match=r"mixed.txt: changed while its frames were predicted; run the same command"):
+        predict(changing, tmp_path / "save", mixed_list)
+    assert list((tmp_path / "save").iterdir()) == []
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path, run, trained, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    options = ("-w", trained.best, "--input", trained.dataset / "val.txt", "--save", tmp_path / "save")
+    assert f"{tmp_path / 'save' / 'val.npy'}: No space left on device" in run("src/predict_repvgg.py", *options).error
+    assert list((tmp_path / "save").iterdir()) == []
+
+
+def test_folders_and_tars_of_images(tmp_path, classifier, trained):
+    folder = trained.dataset / "val"
+    tar = tmp_path / "frames.tar"
+    with tarfile.open(tar, "w") as archive:
+        archive.add(folder, "val", filter=lambda member: None if "notes" in member.name else member)
+        archive.addfile(tarfile.TarInfo("notes.txt"))
+        for name, data in (("empty.jpg", b""), ("broken.png", b"no picture")):
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    assert find_lists(folder) == [folder]
+    predict(classifier, tmp_path / "save", folder, tar)
+    of_folder, of_tar = (np.load(tmp_path / "save" / name) for name in ("val.npy", "frames.npy"))
+    assert (of_folder["label"] == -1).all()
+    assert of_tar["status"].tolist() == [0] * 12 + [FrameStatus.EMPTY, FrameStatus.NOT_AN_IMAGE]
+    members = [path.rpartition("val/")[2] for path in read_tar_list(tar).paths[:12]]
+    order = [list_images(folder).index(name) for name in members]
+    np.testing.assert_array_equal(of_tar[:12], of_folder[order])
+    assert predict(classifier, tmp_path / "save", folder, tar) == 2
+    os.utime(tar, ns=(1, 1))
+    assert predict(classifier, tmp_path / "save", tar) == 0
+
+
+def test_tars_that_cannot_be_used(tmp_path):
+    (tmp_path / "text.tar").write_text("hello")
+    with tarfile.open(tmp_path / "small.tar.gz", "w:gz") as archive:
+        archive.add(__file__, "a.jpg")
+    (tmp_path / "small.tar.gz").rename(tmp_path / "packed.tar")
+    for name in ("text.tar", "packed.tar"):
+        with pytest.raises(InputError, match=f"{name}: not an uncompressed tar"):
+            read_tar_list(tmp_path / name)
+    with tarfile.open(tmp_path / "none.tar", "w") as archive:
+        archive.add(__file__, "test.py")
+    with pytest.raises(InputError, match=r"none.tar: holds no images"):
+        read_tar_list(tmp_path / "none.tar")
+
+
+def test_the_fastest_file_of_the_same_conversion_runs_on_request_the_file_itself(tmp_path, run, trained, deployed):
+    options = ("-w", deployed["pt"], "--input", trained.dataset / "val.txt", "--device", "cpu")
+    fast = run("src/predict_repvgg.py", *options, "--save", tmp_path / "fast")
+    assert "repvgg_a0_openvino.xml by OpenVINO in " in fast.out
+    assert "and faster here; --runtime file runs that itself" in fast.out
+    itself = run("src/predict_repvgg.py", *options, "--save", tmp_path / "file", "--runtime", "file")
+    assert "repvgg_a0_cpp_deploy.pt by TorchScript in fp32 on cpu; 2 threads, batches of 32" in itself.out
+    other = tmp_path / "other" / deployed["openvino"].name
+    other.parent.mkdir()
+    shutil.copy(deployed["pt"], other.parent)
+    known = load_checkpoint(trained.best)
+    known.state_dict["head.fc.bias"] += 0.01
+    assert fastest_file(other.parent / deployed["pt"].name, "cpu").suffix == ".pt"
+    convert(known, other.parent, GateFrames(np.zeros((1, 32, 32, 3), np.uint8), np.array([-1])), formats=["openvino"])
+    assert fastest_file(other.parent / deployed["pt"].name, "cpu").suffix == ".pt"  # of other weights

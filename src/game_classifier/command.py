@@ -28,8 +28,8 @@ class CommandParser(argparse.ArgumentParser):
             type=Path,
             help="folder that relative paths in a list stand against (default: the list's)",
         )
-        add("--batch-size", type=positive, default=64, help="frames at a time (default: %(default)s)")
-        add("--threads", type=positive, help="decoding threads (default: the processors)")
+        add("--batch-size", type=positive, default=32, help="frames at a time (default: %(default)s)")
+        add("--threads", type=positive, help="threads (default: the processors)")
         add("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
         add(
             "--precision",

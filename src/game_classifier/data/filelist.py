@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from game_classifier.data.folders import list_images
+from game_classifier.data.frames import read_file
 from game_classifier.data.lines import read_lines
 from game_classifier.errors import InputError
 from game_classifier.storage import write_text
@@ -27,9 +28,23 @@ class FileList:
     paths: list[str]  # as the program can open them
     labels: np.ndarray  # int32 [N], UNLABELLED where the line is a path alone
     sha256: str  # of the list's lines, and of the root they were given
+    root: Path | None = None  # that relative paths stand against; None for the list's own folder
 
     def __len__(self) -> int:
         return len(self.paths)
+
+    def read(self, row: int) -> bytes:
+        """The bytes of a row's file, from any thread; raises FrameError."""
+        return read_file(self.paths[row])
+
+    def is_current(self) -> bool:
+        """Whether the list, or the folder's contents, is still what was read."""
+        try:
+            if self.source.is_dir():
+                return list_of_images(self.source).sha256 == self.sha256
+            return read_file_list(self.source, MAX_CLASSES, self.root).sha256 == self.sha256
+        except InputError:
+            return False
 
 
 def read_file_list(path: Path, num_classes: int, root: Path | None = None) -> FileList:
@@ -61,7 +76,7 @@ def read_file_list(path: Path, num_classes: int, root: Path | None = None) -> Fi
         raise InputError(f"{path}: the list is empty; each line is `path index`")
     identity = "\n".join([str(root or ""), *lines])
     digest = hashlib.sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()
-    return FileList(path, paths, np.array(labels, np.int32), digest)
+    return FileList(path, paths, np.array(labels, np.int32), digest, root)
 
 
 def list_of_images(folder: Path) -> FileList:

@@ -53,12 +53,14 @@ def list_images(source: Path) -> list[str]:
     for folder, subfolders, files in os.walk(source, followlinks=True):
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
         relative = Path(folder).relative_to(source)
-        images += [
-            (relative / name).as_posix()
-            for name in files
-            if not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES
-        ]
+        images += [(relative / name).as_posix() for name in files if is_image_name(name)]
     return sorted(images)
+
+
+def is_image_name(path: str) -> bool:
+    """Whether a file is an image by its name, and not hidden."""
+    name = path.rpartition("/")[2]
+    return not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES
 
 
 def _and_others(names: list[str]) -> str:

@@ -1,6 +1,9 @@
 """From the bytes of a file to a uint8 frame of the network's size: the only place that decodes or resizes."""
 
 import io
+import os
+import stat
+import warnings
 from dataclasses import asdict, dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -13,8 +16,11 @@ import torch.nn.functional as F
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
+MAX_BYTES = 2**29  # of a file: no image of MAX_PIXELS needs more
 MAX_PIXELS = 2**27  # 134 megapixels: eight times a 4K frame; larger files are decompression bombs
-Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit warns on standard error; ours marks the row
+# Pillow's own limit, and its remarks on damaged files, go to standard error; ours are in the row's status.
+Image.MAX_IMAGE_PIXELS = None
+warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
 EXIF_ORIENTATION = 0x0112
 # Divisors of a JPEG's size at which libjpeg-turbo is fast and frames stay fit to learn from.
 SCALES = (4, 2, 1)
@@ -98,7 +104,12 @@ class Header:
 
 def read_frame(path: str | Path, preprocessing: Preprocessing) -> np.ndarray:
     """Read an image file as uint8 RGB [height, width, 3]; raises FrameError and nothing else."""
-    frame = decode(read_file(path), preprocessing)
+    return decode_resized(read_file(path), preprocessing)
+
+
+def decode_resized(data: bytes, preprocessing: Preprocessing) -> np.ndarray:
+    """Decode an image file's bytes and resize, to uint8 RGB [height, width, 3]; raises FrameError."""
+    frame = decode(data, preprocessing)
     pixels = torch.from_numpy(frame).permute(2, 0, 1).unsqueeze(0)
     pixels = resize_frames(pixels, preprocessing.height, preprocessing.width, preprocessing.resize)
     return pixels[0].permute(1, 2, 0).contiguous().numpy()
@@ -110,9 +121,18 @@ def read_whole_frame(path: str | Path) -> np.ndarray:
 
 
 def read_file(path: str | Path) -> bytes:
-    """The bytes of an image file; raises FrameError (missing, unreadable) and nothing else."""
+    """The bytes of an image file; raises FrameError (missing, unreadable, too large) and nothing else.
+
+    Only regular files are read: a pipe would be waited for, and a device has no end.
+    """
     try:
-        with open(path, "rb", buffering=0) as file:  # noqa: PTH123  half the time of Path.read_bytes
+        # Unbuffered, half the time of Path.read_bytes; non-blocking, since opening a pipe waits for its writer.
+        with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb", buffering=0) as file:
+            state = os.fstat(file.fileno())
+            if not stat.S_ISREG(state.st_mode):
+                raise FrameError(FrameStatus.UNREADABLE)
+            if state.st_size > MAX_BYTES:
+                raise FrameError(FrameStatus.TOO_LARGE)
             return file.read()
     except FileNotFoundError:
         raise FrameError(FrameStatus.MISSING) from None

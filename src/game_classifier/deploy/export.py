@@ -111,6 +111,7 @@ def _first_that_passes(forms: Iterator[Form], gate: Gate, folder: Path) -> tuple
                     classifier.precision,
                     classifier,
                     class_names=classifier.class_names,
+                    expected_precision=form.metadata.precision if precision == "auto" else precision,
                     megabytes=megabytes,
                 )
             )

@@ -91,19 +91,20 @@ class Gate:
         classify: Classify,
         *,
         class_names: Sequence[str] | None = None,
+        expected_precision: str | None = None,
         megabytes: float | None = None,
     ) -> Row:
-        """Run a form over the frames; its class names, where it has its own, must be the checkpoint's."""
+        """Run a form over the frames; its class names and precision, where given, must be those expected."""
         answers = in_batches(classify, self.frames.frames)
         row = self._row(step, precision, answers, self.expected, megabytes, classify)
-        return self._judged(row, class_names)
+        return self._judged(row, class_names, expected_precision)
 
     def compare(
         self, step: str, precision: str, answers: np.ndarray, expected: np.ndarray, ms: float, *, judged: bool
     ) -> Row:
         """A row of answers float [N, C] that were made elsewhere, beside others than the trained network's."""
         row = self._row(step, precision, answers, expected, None, None, ms)
-        return self._judged(row, None) if judged else row
+        return self._judged(row) if judged else row
 
     def _row(
         self,
@@ -130,8 +131,10 @@ class Gate:
             milliseconds(classify, self.frames.frames) if classify else ms,
         )
 
-    def _judged(self, row: Row, class_names: Sequence[str] | None) -> Row:
+    def _judged(self, row: Row, class_names: Sequence[str] | None = None, expected_precision: str | None = None) -> Row:
         complaint = self._complaint(row)
+        if expected_precision not in (None, row.precision):
+            complaint = f"it runs in {row.precision}, not in {expected_precision}"
         if class_names is not None and tuple(class_names) != self.class_names:
             complaint = "its class names are not the checkpoint's, or in another order"
         return replace(row, complaint=complaint)
@@ -146,14 +149,17 @@ class Gate:
                 f"a probability differs by {row.difference_max:.1e}, more than gate.fp32_difference"
                 f" {limits.fp32_difference:.0e}"
             )
+        # A single frame of a small set is chance.
         name = f"{row.precision}_agreement"
         least = getattr(limits, name)
-        if not (row.agreement >= least and np.isfinite(row.difference_max)):
+        differing = round((1 - row.agreement) * len(self.frames.frames))
+        if not (differing <= max((1 - least) * len(self.frames.frames), 1) and np.isfinite(row.difference_max)):
             return (
                 f"the likeliest class is the same on {100 * row.agreement:.2f}% of the frames, less than"
                 f" gate.{name} {least}"
             )
-        if row.top1 is not None and not self.trained.top1 - row.top1 <= limits.top1_drop:
+        labelled = int((self.frames.labels != UNLABELLED).sum())
+        if labelled and not (self.trained.top1 - row.top1) * labelled <= max(limits.top1_drop * labelled, 1):
             return (
                 f"top-1 falls from {100 * self.trained.top1:.2f}% to {100 * row.top1:.2f}%, by more than gate.top1_drop"
                 f" {limits.top1_drop}"

@@ -75,31 +75,33 @@ def save_openvino(path: Path, model: ov.Model, texts: dict[str, str]) -> None:
         unfinished.replace(path)
 
 
-def load_openvino(
-    path: Path, choose_precision: Callable[[Metadata], str], threads: int
-) -> tuple[Callable[[np.ndarray], np.ndarray], Metadata, str]:
-    """Read and compile a file for the CPU; returns it with its metadata and the precision it really runs in.
+def compile_openvino(
+    model: ov.Model, precision: str, threads: int, streams: int = 1, batch_size: int = -1
+) -> ov.CompiledModel:
+    """Compile for the CPU, for `streams` requests at a time that share `threads`, and for batches of one size or any.
 
-    `choose_precision` gives fp32 or bf16, which a quantized file takes where it is not quantized.
-    Raises InputError when the file is none of ours, damaged, or of another format version.
+    `precision` is fp32 or bf16, which a quantized model takes where it is not quantized.
     """
-    model, metadata = read_openvino(path)
+    model = model.clone()
+    model.reshape([batch_size, *list(model.input().get_partial_shape())[1:]])
     properties = {
-        "INFERENCE_PRECISION_HINT": HINTS[
-            choose_precision(metadata)
-        ],  # unasked, OpenVINO takes bf16 where the processor has it
+        # Unasked, OpenVINO takes bf16 where the processor has it.
+        "INFERENCE_PRECISION_HINT": HINTS[precision],
         "INFERENCE_NUM_THREADS": threads,
-        "NUM_STREAMS": 1,
+        "NUM_STREAMS": streams,
         "ENABLE_CPU_PINNING": False,  # pinned, two processes would fight for the same cores
-        "PERFORMANCE_HINT": "LATENCY",
     }
-    compiled = ov.Core().compile_model(model, "CPU", properties)
-    request = compiled.create_infer_request()
+    return ov.Core().compile_model(model, "CPU", properties)
 
-    def classify(frames: np.ndarray) -> np.ndarray:
-        return request.infer({0: np.ascontiguousarray(frames)}, share_inputs=True)[0].copy()
 
-    return classify, metadata, running_precision(compiled)
+def requests(compiled: ov.CompiledModel, count: int) -> list[Callable[[np.ndarray], np.ndarray]]:
+    """`count` callables, uint8 frames [N, H, W, 3] -> probabilities [N, C], that may run at the same time."""
+
+    def classifier() -> Callable[[np.ndarray], np.ndarray]:
+        request = compiled.create_infer_request()
+        return lambda frames: request.infer({0: np.ascontiguousarray(frames)}, share_inputs=True)[0].copy()
+
+    return [classifier() for _ in range(count)]
 
 
 def read_openvino(path: Path) -> tuple[ov.Model, Metadata]:

@@ -10,6 +10,7 @@ import openvino as ov
 
 from game_classifier.errors import InputError
 
+
 def is_available() -> bool:
     """Whether NNCF is installed."""
     return importlib.util.find_spec("nncf") is not None

@@ -1,6 +1,8 @@
 """One way to run a classifier, whatever file it comes from."""
 
+import contextlib
 import hashlib
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,17 +16,10 @@ from game_classifier.deploy.metadata import Metadata
 from game_classifier.deploy.torchscript import load_torchscript
 from game_classifier.device import choose_device, choose_threads, multiplies_bf16
 from game_classifier.errors import InputError
-from game_classifier.models.checkpoint import load_checkpoint
+from game_classifier.models.checkpoint import Checkpoint, load_checkpoint
 from game_classifier.models.fold import FrameClassifier, InBFloat16, fold
 
-SUFFIXES = {
-    ".pt": "TorchScript",
-    ".pth": "PyTorch",
-    ".onnx": "ONNX Runtime",
-    ".xml": "OpenVINO",
-    ".pt2": "AOTInductor",
-}
-PRECISIONS = ("auto", "fp32", "bf16")
+Classify = Callable[[np.ndarray], np.ndarray]  # uint8 [N, H, W, 3] -> probabilities float32 [N, C]
 
 
 @dataclass(frozen=True)
@@ -34,10 +29,11 @@ class Classifier:
     source: Path
     class_names: tuple[str, ...]
     preprocessing: Preprocessing
-    classify: Callable[[np.ndarray], np.ndarray]
     runtime: str  # the library that runs it
     precision: str  # it really runs in
     device: str
+    classify: Classify
+    make_workers: Callable[[int, int], list[Classify]]
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
         """uint8 RGB [N, H, W, 3] -> float32 probabilities [N, C].
@@ -45,6 +41,13 @@ class Classifier:
         H and W are those of `preprocessing`; a file that resizes by itself takes others too.
         """
         return self.classify(frames)
+
+    def workers(self, count: int, batch_size: int) -> list[Classify]:
+        """`count` callables for as many threads of the caller, each of which runs in its thread alone.
+
+        They take `batch_size` frames of the network's size, always as many.
+        """
+        return self.make_workers(count, batch_size)
 
     def __str__(self) -> str:
         return f"{self.source} by {self.runtime} in {self.precision} on {self.device}"
@@ -64,67 +67,83 @@ def load_classifier(
     multiplies in it and the file's own gate passed it. `threads` is the number that the network runs in.
     Raises InputError for any other file, and for a precision or device that the file cannot run in.
     """
-    if path.suffix not in SUFFIXES:
+    if path.suffix not in LOADERS:
         raise InputError(f"{path}: give a checkpoint (.pth) or a deployed file (.pt, .onnx, .xml, .pt2)")
     if not path.is_file():
         raise InputError(f"{path}: no such file; src/main_convert.py writes NETWORK_cpp_deploy.pt and others")
-    runtime = SUFFIXES[path.suffix]
-    if path.suffix in (".pt", ".pth"):
-        device = choose_device(device_name)
-        load = _load_torchscript if path.suffix == ".pt" else _load_checkpoint
-        module, described, runs_in = load(path, device, precision)
-        classify = _on_device(module, device)
-        return Classifier(path, described.class_names, described.preprocessing, classify, runtime, runs_in, str(device))
-    if device_name not in ("auto", "cpu"):
+    runtime, load = LOADERS[path.suffix]
+    device = choose_device(device_name) if path.suffix in (".pt", ".pth") else torch.device("cpu")
+    if device.type == "cpu" and device_name not in ("auto", "cpu"):
         raise InputError(f"{path}: {runtime} runs on the CPU here; leave --device out, or give the .pt file")
-    threads = choose_threads(threads)
-    load = {".onnx": _load_onnx, ".xml": _load_openvino, ".pt2": _load_compiled}[path.suffix]
-    classify, metadata, runs_in = load(path, precision, threads)
-    return Classifier(path, metadata.class_names, metadata.preprocessing, classify, runtime, runs_in, "cpu")
+    described, runs_in, classify, make_workers = load(path, device, precision, choose_threads(threads))
+    return Classifier(
+        path,
+        described.class_names,
+        described.preprocessing,
+        runtime,
+        runs_in,
+        str(device),
+        classify,
+        make_workers,
+    )
 
 
-def _on_device(module: nn.Module, device: torch.device) -> Callable[[np.ndarray], np.ndarray]:
-    def classify(frames: np.ndarray) -> np.ndarray:
-        with torch.inference_mode():
-            return module(torch.from_numpy(frames).to(device)).cpu().numpy()
-
-    return classify
+# What a loader returns: whose names and preprocessing, the precision it runs in, and the classifier's two callables.
+Loaded = tuple[Metadata | Checkpoint, str, Classify, Callable[[int, int], list[Classify]]]
 
 
-def _load_checkpoint(path: Path, device: torch.device, precision: str):
+def _load_checkpoint(path: Path, device: torch.device, precision: str, threads: int) -> Loaded:
     checkpoint = load_checkpoint(path)
     network = fold(checkpoint.build())
     runs_in = "fp32" if precision == "auto" else precision
     network = InBFloat16(network) if runs_in == "bf16" else network
-    return FrameClassifier(network, checkpoint.preprocessing).to(device).eval(), checkpoint, runs_in
+    module = FrameClassifier(network, checkpoint.preprocessing).to(device).eval()
+    return checkpoint, runs_in, *_of_module(module, device)
 
 
-def _load_torchscript(path: Path, device: torch.device, precision: str):
+def _load_torchscript(path: Path, device: torch.device, precision: str, threads: int) -> Loaded:
     module, metadata = load_torchscript(path, device)
     _require_precision(path, metadata.precision, precision)
-    return module, metadata, metadata.precision
+    return metadata, metadata.precision, *_of_module(module, device)
 
 
-def _load_onnx(path: Path, precision: str, threads: int):
+def _of_module(module: nn.Module, device: torch.device) -> tuple[Classify, Callable[[int, int], list[Classify]]]:
+    one_at_a_time = threading.Lock() if device.type == "cuda" else contextlib.nullcontext()
+
+    def classify(frames: np.ndarray) -> np.ndarray:
+        with torch.inference_mode(), one_at_a_time:
+            return module(torch.from_numpy(frames).to(device)).cpu().numpy()
+
+    return classify, lambda count, batch_size: [classify] * count
+
+
+def _load_onnx(path: Path, device: torch.device, precision: str, threads: int) -> Loaded:
     from game_classifier.deploy.onnx_file import load_onnx  # onnxruntime takes a second to import
 
     classify, metadata = load_onnx(path, threads)
     _require_precision(path, metadata.precision, precision)
-    return classify, metadata, metadata.precision
+    return metadata, metadata.precision, classify, lambda count, batch_size: [load_onnx(path, 1)[0]] * count
 
 
-def _load_compiled(path: Path, precision: str, threads: int):
+def _load_compiled(path: Path, device: torch.device, precision: str, threads: int) -> Loaded:
     from game_classifier.deploy.aoti_file import load_compiled  # torch's compiler takes a second to import
 
     classify, metadata = load_compiled(path)
     _require_precision(path, metadata.precision, precision)
-    return classify, metadata, metadata.precision
+    return metadata, metadata.precision, classify, lambda count, batch_size: [classify] * count
 
 
-def _load_openvino(path: Path, precision: str, threads: int):
-    from game_classifier.deploy.openvino_file import load_openvino  # openvino takes a second to import
+def _load_openvino(path: Path, device: torch.device, precision: str, threads: int) -> Loaded:
+    from game_classifier.deploy import openvino_file  # openvino takes a second to import
 
-    return load_openvino(path, lambda metadata: _choose_precision(path, metadata, precision), threads)
+    model, metadata = openvino_file.read_openvino(path)
+    wanted = _choose_precision(path, metadata, precision)
+    compiled = openvino_file.compile_openvino(model, wanted, threads)
+
+    def make_workers(count: int, batch_size: int) -> list[Classify]:
+        return openvino_file.requests(openvino_file.compile_openvino(model, wanted, count, count, batch_size), count)
+
+    return metadata, openvino_file.running_precision(compiled), openvino_file.requests(compiled, 1)[0], make_workers
 
 
 def _choose_precision(path: Path, metadata: Metadata, wanted: str) -> str:
@@ -143,3 +162,12 @@ def _choose_precision(path: Path, metadata: Metadata, wanted: str) -> str:
 def _require_precision(path: Path, held: str, wanted: str) -> None:
     if wanted not in ("auto", held):
         raise InputError(f"{path}: holds a network in {held}; leave --precision out, or give a file in {wanted}")
+
+
+LOADERS: dict[str, tuple[str, Callable[[Path, torch.device, str, int], Loaded]]] = {
+    ".pth": ("PyTorch", _load_checkpoint),
+    ".pt": ("TorchScript", _load_torchscript),
+    ".onnx": ("ONNX Runtime", _load_onnx),
+    ".xml": ("OpenVINO", _load_openvino),
+    ".pt2": ("AOTInductor", _load_compiled),
+}

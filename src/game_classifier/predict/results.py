@@ -1,67 +1,61 @@
-"""Per-class results of a folder of predictions."""
+"""Per-class results of a folder of predictions, as files."""
 
 import csv
 import io
-from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
-from game_classifier.data.filelist import UNLABELLED
-from game_classifier.data.frames import FrameStatus
 from game_classifier.predict.shard import read_shards
-from game_classifier.report.metrics import Scores
+from game_classifier.report.metrics import confused_pairs
+from game_classifier.report.plots import plot_confusion
+from game_classifier.report.predictions import Results
+from game_classifier.report.results_page import render_page
 from game_classifier.storage import make_folder, replacing, write_text
 
 ROWS_AT_A_TIME = 65_536  # bounds the memory, however long a shard is
-
-
-@dataclass
-class Results:
-    """What all rows of a folder say together."""
-
-    class_names: tuple[str, ...]
-    scores: Scores  # over the labelled rows that were read
-    rows: int
-    unlabelled: int
-    predicted: np.ndarray  # int64 [C]: how often each class was predicted, labelled or not
-    not_read: Counter[str]  # reason -> rows
-    first_not_read: list[str]  # sentences that name file, line and reason
+FILES = "per_class.npy and .csv, confusion.npy and .png, confused_pairs.csv, calibration.npy, report.html"
 
 
 def collect(save: Path) -> Results:
     """Add up every finished shard in `save`."""
     shards = read_shards(save)
-    class_names = tuple(shards[0][1]["class_names"])
-    results = Results(class_names, Scores(len(class_names)), 0, 0, np.zeros(len(class_names), np.int64), Counter(), [])
+    results = Results(tuple(shards[0][1]["class_names"]))
     for table, manifest in shards:
+        results.add_list(manifest)
         for start in range(0, len(table), ROWS_AT_A_TIME):
-            rows = np.array(table[start : start + ROWS_AT_A_TIME])
-            read = rows[rows["status"] == FrameStatus.OK]
-            labelled = read[read["label"] != UNLABELLED]
-            results.scores.add(labelled["probs"], labelled["label"])
-            results.unlabelled += int((rows["label"] == UNLABELLED).sum())
-            results.predicted += np.bincount(read["pred"], minlength=len(class_names))
-        results.rows += len(table)
-        results.not_read.update(manifest["not_read"])
-        results.first_not_read += [
-            f"{manifest['list']}:{each['line']}: {each['path']}: {each['reason']}"
-            for each in manifest["first_not_read"]
-        ]
+            results.add_rows(start, np.array(table[start : start + ROWS_AT_A_TIME]))
     return results
 
 
 def write_results(results: Results, folder: Path) -> np.ndarray:
-    """Write per_class.npy, confusion.npy and per_class.csv into `folder`; return the per-class table."""
+    """Write FILES into `folder`; return the per-class table.
+
+    Without a labelled frame there is nothing to draw, and confusion.png is removed where an earlier one stands.
+    """
     make_folder(folder)
-    per_class = results.scores.per_class(results.class_names)
-    for name, array in (("per_class", per_class), ("confusion", results.scores.confusion)):
+    names, confusion = results.class_names, results.scores.confusion
+    per_class = results.scores.per_class(names)
+    arrays = {"per_class": per_class, "confusion": confusion, "calibration": results.calibration.table()}
+    for name, array in arrays.items():
         with replacing(folder / f"{name}.npy") as temporary, temporary.open("wb") as file:
             np.save(file, array, allow_pickle=False)
+    pairs = confused_pairs(confusion)
+    named_pairs = ((names[true], names[predicted], *rest) for true, predicted, *rest in pairs.tolist())
+    _write_csv(folder / "per_class.csv", per_class.dtype.names, per_class.tolist())
+    _write_csv(folder / "confused_pairs.csv", pairs.dtype.names, named_pairs)
+    if results.scored:
+        plot_confusion(folder / "confusion.png", confusion, names)
+    else:
+        (folder / "confusion.png").unlink(missing_ok=True)
+    write_text(folder / "report.html", render_page(results))
+    return per_class
+
+
+def _write_csv(path: Path, header: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(per_class.dtype.names)
-    writer.writerows(per_class.tolist())
-    write_text(folder / "per_class.csv", text.getvalue())
-    return per_class
+    writer.writerow(header)
+    writer.writerows(rows)
+    write_text(path, text.getvalue())

@@ -4,37 +4,39 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from game_classifier.data.dataset import ANNOTATIONS
-from game_classifier.data.filelist import FileList, read_file_list
+from game_classifier.data.filelist import FileList, list_of_images, read_file_list
 from game_classifier.data.list_manifest import require_same_classes
+from game_classifier.data.tar_list import read_tar_list
 from game_classifier.deploy.runtime import Classifier
 from game_classifier.errors import InputError
-from game_classifier.predict.shard import predict_shard
-from game_classifier.storage import make_folder
+from game_classifier.predict.shard import Predictor
+from game_classifier.storage import make_folder, remove_abandoned
 
 
 def find_lists(source: Path) -> list[Path]:
-    """Return `source` itself if it is a list, or the `*.txt` files of the folder `source`, sorted."""
+    """What `source` stands for: itself if it is a list, a tar or a folder of images; the lists of a folder of lists."""
     if not source.exists():
-        raise InputError(f"{source}: no such list or folder; give a list of frames, or a folder of lists")
+        raise InputError(
+            f"{source}: no such file or folder; give a list of frames, a folder of lists or images, or a tar"
+        )
     if source.is_file():
         return [source]
-    lists = sorted(path for path in source.glob("*.txt") if path.name != ANNOTATIONS)
-    if not lists:
-        raise InputError(f"{source}: a folder without lists (*.txt); give a list of frames, or a folder of lists")
-    return lists
+    return sorted(path for path in source.glob("*.txt") if path.name != ANNOTATIONS) or [source]
 
 
-def read_lists(sources: Sequence[Path], classifier: Classifier, root: Path | None) -> list[FileList]:
-    """Read every list before the first frame is predicted, so that a wrong one shows at once."""
-    lists = [read_file_list(source, len(classifier.class_names), root) for source in sources]
-    for frames in lists:
-        require_same_classes(frames, classifier.class_names, classifier.source)
-    return lists
+def read_list(source: Path, classifier: Classifier, root: Path | None) -> FileList:
+    """Read one of `find_lists`; InputError when a line is wrong, or the classes are not the classifier's."""
+    if source.is_dir():
+        return list_of_images(source)
+    if source.suffix == ".tar":
+        return read_tar_list(source)
+    frames = read_file_list(source, len(classifier.class_names), root)
+    require_same_classes(frames, classifier.class_names, classifier.source)
+    return frames
 
 
-def predict_lists(lists: Sequence[FileList], classifier: Classifier, save: Path, batch_size: int, threads: int) -> int:
+def predict_lists(lists: Sequence[FileList], predictor: Predictor, save: Path) -> int:
     """Predict each list into `save`; return how many were finished before and are kept."""
     make_folder(save)
-    model_sha256 = classifier.sha256()
-    done = [predict_shard(frames, classifier, model_sha256, save, batch_size, threads) for frames in lists]
-    return done.count(False)
+    remove_abandoned(save)
+    return [predictor.predict(frames, save) for frames in lists].count(False)

@@ -15,6 +15,14 @@ PER_CLASS_FIELDS = [
     ("recall", "f8"),
     ("f1", "f8"),
 ]
+CONFUSED_PAIR = np.dtype(
+    [
+        ("true", "i8"),
+        ("predicted", "i8"),  # another class
+        ("count", "i8"),  # frames of the first that were taken for the second
+        ("share", "f8"),  # of the first's support
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -81,6 +89,28 @@ class Scores:
         present = table[table["support"] > 0]
         means = [float(present[name].mean()) for name in ("precision", "recall", "f1")]
         return Summary(float(self.confusion.trace()) / total, self.in_top_k / total, *means)
+
+
+def confused_pairs(confusion: np.ndarray) -> np.ndarray:
+    """CONFUSED_PAIR [P] of counts int [C, C]: each pair of two classes that occurs, the most frequent first.
+
+    Among equal counts the larger share comes first, then the lower indices.
+    """
+    true, predicted = np.nonzero(confusion * ~np.eye(len(confusion), dtype=bool))
+    pairs = np.zeros(len(true), CONFUSED_PAIR)
+    pairs["true"], pairs["predicted"] = true, predicted
+    pairs["count"] = confusion[true, predicted]
+    pairs["share"] = _ratio(pairs["count"], confusion.sum(axis=1)[true])
+    return pairs[np.lexsort((predicted, true, -pairs["share"], -pairs["count"]))]
+
+
+def mostly_taken_for(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of counts int [C, C]: the class int64 [C] that each class is most often wrongly taken for, and how often.
+
+    Where that is never, the count is 0 and the class means nothing.
+    """
+    wrong = confusion * ~np.eye(len(confusion), dtype=bool)
+    return wrong.argmax(axis=1), wrong.max(axis=1)
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

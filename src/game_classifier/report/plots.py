@@ -15,6 +15,7 @@ from matplotlib.ticker import MaxNLocator
 
 from game_classifier.storage import replacing
 
+NAME_SHOWN = 40  # characters of a class name; longer ones would leave no room for the squares
 EAST_ASIAN_FONTS = ("Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Micro Hei", "Microsoft YaHei", "PingFang SC")
 
 
@@ -41,6 +42,7 @@ def plot_confusion(path: Path, confusion: np.ndarray, class_names: Sequence[str]
     Hits are green and errors red, both on a logarithmic scale; an error's count is written into its square.
     """
     count = len(class_names)
+    names = [name if len(name) <= NAME_SHOWN else f"{name[: NAME_SHOWN - 1]}…" for name in class_names]
     side = max(5.0, 0.17 * count + 2.5)  # inches: a name a line, legible at any number of classes
     figure = Figure(figsize=(side, side), layout="constrained")
     axes = figure.subplots()
@@ -51,8 +53,8 @@ def plot_confusion(path: Path, confusion: np.ndarray, class_names: Sequence[str]
     for row, column in zip(*np.nonzero(confusion * ~diagonal), strict=True):
         colour = "white" if scale(confusion[row, column]) > 0.6 else "black"
         axes.text(column, row, confusion[row, column], ha="center", va="center", fontsize=5, color=colour)
-    axes.set_xticks(range(count), class_names, rotation=90, fontsize=6)
-    axes.set_yticks(range(count), class_names, fontsize=6)
+    axes.set_xticks(range(count), names, rotation=90, fontsize=6)
+    axes.set_yticks(range(count), names, fontsize=6)
     axes.set_xticks(np.arange(count + 1) - 0.5, minor=True)
     axes.set_yticks(np.arange(count + 1) - 0.5, minor=True)
     axes.grid(which="minor", color="0.92", linewidth=0.4)
@@ -97,6 +99,7 @@ def _save(figure: Figure, path: Path) -> None:
     fonts = ["DejaVu Sans", *(name for name in EAST_ASIAN_FONTS if name in installed)]
     for text in figure.findobj(Text):
         text.set_fontfamily(fonts)
+        text.set_parse_math(False)  # a "$" in a class name begins no formula
     with replacing(path) as temporary, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # drawn as boxes; the tables show the names
         figure.savefig(temporary, format="png", dpi=120)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from terminaltables import AsciiTable
 
-from game_classifier.report.metrics import Summary
+from game_classifier.report.metrics import Summary, mostly_taken_for
 
 WORST_CLASSES_SHOWN = 20
 SCORES = ["Top-1 Acc", "Top-5 Acc", "Mean Precision", "Mean Recall", "Mean F1 Score"]
@@ -32,11 +32,13 @@ def worst_classes_table(per_class: np.ndarray, confusion: np.ndarray) -> str:
     order = labelled[np.argsort(per_class["f1"][labelled], kind="stable")][:WORST_CLASSES_SHOWN]
     title = f"The worst {len(order)} of {len(labelled)} classes" if len(order) < len(labelled) else "All classes"
     header = ["Classes", "Precision", "Recall", "F1 Score", "Support", "Mostly Taken For"]
+    other, times = mostly_taken_for(confusion)
     rows = []
     for index in order:
         row = per_class[index]
+        taken_for = f"{per_class['class'][other[index]]} ({times[index]})" if times[index] else ""
         scores = [percent(row[name]) for name in ("precision", "recall", "f1")]
-        rows.append([row["class"], *scores, str(row["support"]), _taken_for(index, per_class, confusion)])
+        rows.append([row["class"], *scores, str(row["support"]), taken_for])
     return table(title, header, rows)
 
 
@@ -59,13 +61,6 @@ def top_classes_table(names: Sequence[str], probabilities: Iterable[float]) -> s
     """The likeliest classes of one image."""
     rows = [[name, percent(value)] for name, value in zip(names, probabilities, strict=True)]
     return table("Likeliest", ["Class", "Probability"], rows)
-
-
-def _taken_for(index: int, per_class: np.ndarray, confusion: np.ndarray) -> str:
-    wrong = confusion[index].copy()
-    wrong[index] = 0
-    worst = int(wrong.argmax())
-    return f"{per_class['class'][worst]} ({wrong[worst]})" if wrong[worst] else ""
 
 
 def percent(share: float) -> str:

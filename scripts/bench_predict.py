@@ -1,0 +1,249 @@
+"""Measure batch prediction end to end beside timm's loader, with each part alone and the limit that the parts imply.
+
+    python scripts/bench_predict.py -w demo/save_pt_pth_file/repvgg_a0_cpp_deploy.pt --input demo/datasets2/val.txt
+    python scripts/bench_predict.py -w FILE.pt --input LIST --lines 100000        # one long run, with its memory
+
+Ours writes the npy files; the OpenVINO files of the conversion stand beside FILE.pt. timm decodes with Pillow in as
+many worker processes as there are processors and runs the folded network in channels_last and bf16, the best flags of
+its validate.py here; at its defaults it runs the unfolded network in fp32. All run in turns on the same frames, after a
+round that is not counted, and the medians are compared; loading and compiling are not timed.
+The limit of ours is that decoding and the network, each measured alone on all processors, follow one another.
+"""
+
+import argparse
+import contextlib
+import itertools
+import os
+import resource
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import timm
+import torch
+from timm.data import create_loader, create_transform
+from timm.utils.model import reparameterize_model
+from torch.utils.data import Dataset
+
+from game_classifier.data.filelist import FileList, read_file_list
+from game_classifier.data.frames import Preprocessing, decode_resized
+from game_classifier.deploy.runtime import Classifier, load_classifier
+from game_classifier.device import choose_threads
+from game_classifier.predict.shard import Predictor
+from game_classifier.storage import write_json
+
+NETWORK_BATCHES = 10  # of each thread, in a round of the network alone
+DEFAULT_BATCH = 32
+
+
+def main() -> None:
+    """Parse, then the comparison or the long run."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "-w", "--weights", type=Path, required=True, help="TorchScript file of a conversion to all formats"
+    )
+    parser.add_argument("--input", type=Path, required=True, help="list of frames")
+    parser.add_argument("--rounds", type=int, default=5, help="(default: %(default)s)")
+    parser.add_argument("--batch-size", type=int, default=DEFAULT_BATCH, help="(default: %(default)s)")
+    parser.add_argument("--lines", type=int, help="only run the list, repeated to this length, and watch the memory")
+    parser.add_argument("--json", type=Path, help="write the figures there too")
+    arguments = parser.parse_args()
+    network = arguments.weights.name.partition("_cpp_deploy")[0]
+    beside = arguments.weights.with_name
+    ours = {
+        "INT8": load_classifier(beside(f"{network}_openvino_int8.xml"), "cpu"),
+        "bf16": load_classifier(beside(f"{network}_openvino.xml"), "cpu", "bf16"),
+        "fp32": load_classifier(beside(f"{network}_openvino.xml"), "cpu", "fp32"),
+    }
+    frames = read_file_list(arguments.input, len(ours["INT8"].class_names))
+    if arguments.lines:
+        figures = long_run(ours["INT8"], frames, arguments.lines, arguments.batch_size)
+    else:
+        figures = compare(ours, frames, network, arguments.batch_size, arguments.rounds)
+    if arguments.json:
+        write_json(arguments.json, figures)
+
+
+def compare(
+    ours: dict[str, Classifier], frames: FileList, network: str, batch_size: int, rounds: int
+) -> dict[str, dict[str, float]]:
+    """Print and return milliseconds a frame of each, and the ratios."""
+    threads = choose_threads(None)
+    size = ours["INT8"].preprocessing
+    classes = len(ours["INT8"].class_names)
+    with tempfile.TemporaryDirectory() as scratch:
+        runs: dict[str, Callable[[], int]] = {"decoding alone": decoding(frames, size, threads)}
+        for name, classifier in ours.items():
+            runs[f"network alone, {name}"] = network_alone(classifier, threads, batch_size)
+            runs[f"ours, {name}"] = end_to_end(classifier, frames, threads, batch_size, Path(scratch))
+        runs["timm, its best flags"] = timm_run(frames, network, classes, size, threads, fast=True)
+        runs["timm, its defaults"] = timm_run(frames, network, classes, size, threads, fast=False)
+        times: dict[str, list[float]] = {name: [] for name in runs}
+        for counted in range(rounds + 1):
+            for name, run in runs.items():
+                start = time.perf_counter()
+                done = run()
+                if counted:
+                    times[name].append(1000 * (time.perf_counter() - start) / done)
+    ms = {name: statistics.median(each) for name, each in times.items()}
+    figures = {name: {"ms_per_frame": value, "frames_per_second": 1000 / value} for name, value in ms.items()}
+    for name in ours:
+        row = figures[f"ours, {name}"]
+        limit = ms["decoding alone"] + ms[f"network alone, {name}"]
+        row["of_the_limit"] = limit / ms[f"ours, {name}"]
+        row["times_timm_best"] = ms["timm, its best flags"] / ms[f"ours, {name}"]
+        row["times_timm_defaults"] = ms["timm, its defaults"] / ms[f"ours, {name}"]
+    print(f"{len(frames)} frames, {threads} threads, batches of {batch_size}, medians of {rounds} rounds")
+    for name, row in figures.items():
+        ratios = ""
+        if "of_the_limit" in row:
+            ratios = (
+                f", {100 * row['of_the_limit']:.0f}% of the limit, {row['times_timm_best']:.1f} times timm's best"
+                f" flags, {row['times_timm_defaults']:.1f} times its defaults"
+            )
+        print(f"{name}: {row['ms_per_frame']:.2f} ms a frame, {row['frames_per_second']:.0f} frames/s{ratios}")
+    return figures
+
+
+def end_to_end(
+    classifier: Classifier, frames: FileList, threads: int, batch_size: int, scratch: Path
+) -> Callable[[], int]:
+    """A round of ours: files in, an npy file with its manifest out."""
+    predictor = Predictor(classifier, threads, batch_size)
+
+    def run() -> int:
+        save = Path(tempfile.mkdtemp(dir=scratch))
+        predictor.predict(frames, save)
+        shutil.rmtree(save)
+        return len(frames)
+
+    return run
+
+
+def decoding(frames: FileList, size: Preprocessing, threads: int) -> Callable[[], int]:
+    """A round of reading, decoding and resizing every frame."""
+
+    def some(rows: range) -> None:
+        for row in rows:
+            decode_resized(frames.read(row), size)
+
+    return lambda: in_threads(some, [range(first, len(frames), threads) for first in range(threads)], len(frames))
+
+
+def network_alone(classifier: Classifier, threads: int, batch_size: int) -> Callable[[], int]:
+    """A round of the network on frames that are there."""
+    size = classifier.preprocessing
+    batch = np.random.default_rng(0).integers(0, 256, (batch_size, size.height, size.width, 3), dtype=np.uint8)
+    workers = classifier.workers(threads, batch_size)
+
+    def some(classify: Callable[[np.ndarray], np.ndarray]) -> None:
+        for _ in range(NETWORK_BATCHES):
+            classify(batch)
+
+    return lambda: in_threads(some, workers, NETWORK_BATCHES * batch_size * threads)
+
+
+def in_threads(work: Callable, parts: list, done: int) -> int:
+    """Run `work` on each part in a thread of its own, single-threaded inside; returns `done`."""
+    with ThreadPoolExecutor(len(parts), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        list(pool.map(work, parts))
+    return done
+
+
+class Images(Dataset):
+    """What timm's ImageDataset does with a file: Pillow, RGB, transform."""
+
+    def __init__(self, paths: list[str], size: Preprocessing) -> None:
+        from PIL import Image
+
+        self.open, self.paths = Image.open, paths
+        self.transform = create_transform(
+            (3, size.height, size.width),
+            is_training=False,
+            crop_pct=1.0,
+            crop_mode="squash",
+            interpolation="bilinear",
+            mean=size.mean,
+            std=size.std,
+        )
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, row: int) -> tuple[torch.Tensor, int]:
+        return self.transform(self.open(self.paths[row]).convert("RGB")), row
+
+
+def timm_run(
+    frames: FileList, name: str, classes: int, size: Preprocessing, threads: int, fast: bool
+) -> Callable[[], int]:
+    """A round of timm's validate.py: its loader, its network; the weights do not matter for the speed."""
+    network = timm.create_model(name, num_classes=classes).eval()
+    dataset = Images(frames.paths, size)
+    loader = create_loader(
+        dataset, (3, size.height, size.width), batch_size=256, use_prefetcher=False, num_workers=threads
+    )
+    loader.dataset.transform = dataset.transform = Images(frames.paths, size).transform  # create_loader sets its own
+    if fast:
+        network = reparameterize_model(network).to(memory_format=torch.channels_last)
+
+    def run() -> int:
+        torch.set_num_threads(threads)
+        precision = torch.autocast("cpu", torch.bfloat16) if fast else contextlib.nullcontext()
+        with torch.inference_mode(), precision:
+            for pixels, _ in loader:
+                pixels = pixels.contiguous(memory_format=torch.channels_last) if fast else pixels
+                network(pixels).argmax(dim=1)
+        return len(frames)
+
+    return run
+
+
+def long_run(classifier: Classifier, frames: FileList, lines: int, batch_size: int) -> dict[str, float]:
+    """Predict `lines` lines into one npy file, and say how fast and in how much memory."""
+    paths = list(itertools.islice(itertools.cycle(frames.paths), lines))
+    labels = np.resize(frames.labels, lines)
+    repeated = replace(frames, paths=paths, labels=labels)
+    predictor = Predictor(classifier, choose_threads(None), batch_size)
+    resident: list[tuple[int, float]] = []
+
+    def watch(classify: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
+        def watched(batch: np.ndarray) -> np.ndarray:
+            resident.append((len(resident) * batch_size, resident_megabytes()))
+            return classify(batch)
+
+        return watched
+
+    predictor.workers = [watch(worker) for worker in predictor.workers]
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory() as scratch:
+        predictor.predict(repeated, Path(scratch))
+        seconds = time.perf_counter() - start
+        rows = len(np.load(Path(scratch) / f"{frames.source.stem}.npy", mmap_mode="r"))
+    early = next(megabytes for done, megabytes in resident if done >= min(10_000, lines // 10))
+    figures = {
+        "rows": rows,
+        "seconds": seconds,
+        "frames_per_second": lines / seconds,
+        "resident_mb_after_10000": early,
+        "resident_mb_at_the_end": resident[-1][1],
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000,
+    }
+    print("\n".join(f"{name}: {value:.1f}" for name, value in figures.items()))
+    return figures
+
+
+def resident_megabytes() -> float:
+    """Of this process, now; Linux."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+if __name__ == "__main__":
+    main()

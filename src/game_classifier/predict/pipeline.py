@@ -1,0 +1,79 @@
+"""From files to probabilities at the machine's limit: each thread reads, decodes and classifies batches of its own.
+
+No thread waits for another: there are no queues, and with one thread for each processor all of them always work,
+whatever decoding and the network cost. A batch is always full (its last rows are black where frames are missing)
+and runs in one thread, so that a frame's probabilities depend on the frame alone.
+"""
+
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from game_classifier.data.filelist import FileList
+from game_classifier.data.frames import FrameError, Preprocessing, decode_resized
+from game_classifier.deploy.runtime import Classify
+
+LEAST_BATCH = 4  # frames that the network gets: torch multiplies smaller batches in another order
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What became of the rows start, start + 1, ... of a list."""
+
+    start: int
+    status: np.ndarray  # uint8 [n], FrameStatus
+    probabilities: np.ndarray  # float32 [n, C]; of rows that could not be read they mean nothing
+
+
+def classify_list(
+    frames: FileList,
+    preprocessing: Preprocessing,
+    workers: list[Classify],
+    batch_size: int,
+    finish: Callable[[Answers], None],
+) -> None:
+    """Run every row through one of `workers`, each in a thread of its own; `finish` is called from these threads.
+
+    Memory is `batch_size` frames a worker, whatever the list's length. An error in any of them, or Ctrl-C, stops
+    all and is raised here.
+    """
+    stop = threading.Event()
+    starts: queue.SimpleQueue[int] = queue.SimpleQueue()
+    for start in range(0, len(frames), batch_size):
+        starts.put(start)
+
+    def work(classify: Classify) -> None:
+        size = max(batch_size, LEAST_BATCH)
+        batch = np.zeros((size, preprocessing.height, preprocessing.width, 3), np.uint8)
+        while not stop.is_set():
+            try:
+                start = starts.get_nowait()
+            except queue.Empty:
+                return
+            status = _fill(batch, frames, start, min(batch_size, len(frames) - start), preprocessing)
+            finish(Answers(start, status, classify(batch)[: len(status)]))
+
+    with ThreadPoolExecutor(len(workers), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        try:
+            for done in as_completed([pool.submit(work, classify) for classify in workers]):
+                done.result()
+        finally:
+            stop.set()
+
+
+def _fill(batch: np.ndarray, frames: FileList, start: int, count: int, preprocessing: Preprocessing) -> np.ndarray:
+    """Decode `count` rows from `start` on into `batch`; returns their statuses. What is not filled becomes black."""
+    status = np.zeros(count, np.uint8)
+    for position in range(count):
+        try:
+            batch[position] = decode_resized(frames.read(start + position), preprocessing)
+        except FrameError as error:
+            batch[position] = 0
+            status[position] = error.status
+    batch[count:] = 0
+    return status

@@ -1,0 +1,71 @@
+"""Batch prediction on a Ray cluster: lists are handed out, never pixels, and each becomes the same file as here.
+
+Ray is an optional extra. Every node needs this package, the weights, the frames and the output folder under the same
+paths, as on a shared file system.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from game_classifier.deploy.runtime import load_classifier
+from game_classifier.errors import InputError
+from game_classifier.predict.run import read_list
+from game_classifier.predict.shard import Predictor
+from game_classifier.storage import make_folder
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker needs to know."""
+
+    weights: Path
+    precision: str
+    threads: int  # of each worker
+    batch_size: int
+    root: Path | None
+    save: Path
+
+
+class _Worker:
+    """One process on some node."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.classifier = load_classifier(job.weights, "auto", job.precision)
+        self.predictor = Predictor(self.classifier, job.threads, job.batch_size)
+
+    def predict(self, source: Path) -> bool | str:
+        """Whether the list was predicted, and not finished before; a text is what is wrong with the input."""
+        try:
+            return self.predictor.predict(read_list(source, self.classifier, self.job.root), self.job.save)
+        except InputError as error:
+            return str(error)
+
+
+def predict_with_ray(sources: Sequence[Path], job: Job) -> int:
+    """Predict each list into `job.save` by as many workers as the cluster has processors for.
+
+    Returns how many were finished before and are kept. A list whose worker was killed goes to another one, and
+    writing it twice does no harm. Connects to RAY_ADDRESS, or else starts Ray on this machine. Raises InputError
+    where Ray is not installed, and for what is wrong with a list.
+    """
+    try:
+        import ray
+        from ray.util import ActorPool
+    except ImportError:
+        raise InputError("--engine ray: Ray is not installed; pip install -e '.[ray]', or leave --engine out") from None
+    make_folder(job.save)
+    ray.init(ignore_reinit_error=True, log_to_driver=False, configure_logging=False)
+    try:
+        count = min(len(sources), max(1, int(ray.cluster_resources().get("CPU", 1)) // job.threads))
+        # Ray starts a killed worker anew and gives it its list again, as often as it takes.
+        worker = ray.remote(num_cpus=job.threads, max_restarts=-1, max_task_retries=-1)(_Worker)
+        pool = ActorPool([worker.remote(job) for _ in range(count)])
+        outcomes = list(pool.map_unordered(lambda actor, source: actor.predict.remote(source), sources))
+    finally:
+        ray.shutdown()
+    wrong = sorted(outcome for outcome in outcomes if isinstance(outcome, str))
+    if wrong:
+        raise InputError(wrong[0])
+    return outcomes.count(False)
