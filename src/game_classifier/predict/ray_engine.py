@@ -12,7 +12,7 @@ from game_classifier.deploy.runtime import load_classifier
 from game_classifier.errors import InputError
 from game_classifier.predict.run import read_list
 from game_classifier.predict.shard import Predictor
-from game_classifier.storage import make_folder
+from game_classifier.storage import make_folder, remove_abandoned
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class _Worker:
     """One process on some node."""
 
     def __init__(self, job: Job) -> None:
+        remove_abandoned(job.save)  # by a worker on this machine that was killed
         self.job = job
         self.classifier = load_classifier(job.weights, "auto", job.precision)
         self.predictor = Predictor(self.classifier, job.threads, job.batch_size)
@@ -65,6 +66,7 @@ def predict_with_ray(sources: Sequence[Path], job: Job) -> int:
         outcomes = list(pool.map_unordered(lambda actor, source: actor.predict.remote(source), sources))
     finally:
         ray.shutdown()
+    remove_abandoned(job.save)
     wrong = sorted(outcome for outcome in outcomes if isinstance(outcome, str))
     if wrong:
         raise InputError(wrong[0])
