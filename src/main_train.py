@@ -4,6 +4,7 @@
     python src/main_train.py -i datasets2 -o sv_train --set epochs=30 --set lr=0.05 --resume
     python src/main_train.py -i datasets2 -o sv_folds --fold all
     torchrun --nproc_per_node 4 src/main_train.py -i datasets2 -o sv_train
+    python src/main_train.py --list-networks
 
 Reads INPUT/annotations.txt, train.txt and val.txt; the number of classes comes from the data.
 Writes OUTPUT/model/NETWORK_best.pth and NETWORK_last.pth, metrics.jsonl and .csv, curves.png, confusion.png,
@@ -11,11 +12,15 @@ config.json, and events for TensorBoard where it is installed. Ctrl-C keeps the 
 Next: python src/main_convert.py -w OUTPUT/model/NETWORK_best.pth
 """
 
+import argparse
 from pathlib import Path
+from typing import Any, NoReturn
 
 from game_classifier.command import CommandParser, run_command
 from game_classifier.config import read_config
 from game_classifier.data.dataset import read_dataset
+from game_classifier.report.progress import progress
+from game_classifier.report.tables import table
 from game_classifier.training.fit import fit
 from game_classifier.training.folds import find_folds, fold_output, summarize_folds
 from game_classifier.training.world import join_world, leave_world
@@ -23,10 +28,32 @@ from game_classifier.training.world import join_world, leave_world
 DEFAULT_CONFIG = Path(__file__).resolve().parents[1] / "config" / "default.json"
 
 
+class ListNetworks(argparse.Action):
+    """An option that prints the networks and ends the command, as --help does: whatever else is required."""
+
+    def __init__(self, option_strings: list[str], dest: str, **settings: Any) -> None:
+        super().__init__(option_strings, dest, nargs=0, **settings)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        """Print a row for each."""
+        from game_classifier.models.cost import CLASSES, COST_HEADER, cost_rows  # its counter is slow to import
+        from game_classifier.models.zoo import NETWORKS
+
+        rows = list(progress(cost_rows(), desc="count", total=len(NETWORKS), unit="network", leave=False))
+        print(table(f"Networks with {CLASSES} classes", COST_HEADER, rows, first_number=2))
+        print("and any other name of timm.list_models()")
+        parser.exit()
+
+
 def main() -> None:
     """Parse, read the recipe and the data, train."""
     parser = CommandParser(__doc__)
     parser.add_argument("-n", "--network", help="network to train (default: the recipe's)")
+    parser.add_argument(
+        "--list-networks",
+        action=ListNetworks,
+        help="print the networks with their parameters, multiply-adds and sources, and end",
+    )
     parser.add_argument("-i", "--input", type=Path, required=True, help="data set, as tool/get_annotation.py leaves it")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder for checkpoints, log and curves")
     parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="recipe (default: config/default.json)")

@@ -11,7 +11,8 @@ from torch import nn
 from game_classifier.data.frames import Preprocessing, resize_frames
 from game_classifier.errors import InputError
 from game_classifier.models.fold import FrameClassifier, fold, fold_float64
-from game_classifier.models.zoo import SubsampledPointwise, build_model, parameter_count
+from game_classifier.models.repvgg import SubsampledPointwise
+from game_classifier.models.zoo import build_model, parameter_count
 
 
 def randomise_batch_norms(network: nn.Module, seed: int = 0) -> nn.Module:

@@ -11,10 +11,14 @@ from game_classifier.data.frames import Preprocessing, resize_frames
 
 
 def fold(network: nn.Module) -> nn.Module:
-    """Return a float32 copy in evaluation mode with the branches of each RepVGG block folded into one convolution.
+    """Return a float32 copy in evaluation mode, with fewer layers that compute the same.
+
+    The branches of each RepVGG block become one convolution. In YOLOv5, RepYOLO and ESNet, BatchNorm goes into its
+    convolution too, and Focus and parallel max-pools become what models/rewrites.py proves equal. timm's other layers
+    stay as they are, unless they know themselves how to fold.
 
     Folding is done in float64: in float32 it errs by 1e-5 at logits of 20, in float64 by 2e-14. A network
-    without such blocks is only copied. Convolutions keep their weights in
+    without such layers is only copied. Convolutions keep their weights in
     channels_last, in which CPUs run them faster. Source: Ding et al., "RepVGG", 2021, section 3.3.
     """
     return fold_float64(network).float().to(memory_format=torch.channels_last)
@@ -22,8 +26,8 @@ def fold(network: nn.Module) -> nn.Module:
 
 def fold_float64(network: nn.Module) -> nn.Module:
     """`fold` before its rounding to float32."""
-    # timm's copy of a copy costs nothing beside training, and eval() must come before folding.
-    return reparameterize_model(copy.deepcopy(network).double().eval())
+    # A module folds itself by its method `reparameterize` or `fuse`, which timm calls; eval() must come before.
+    return reparameterize_model(copy.deepcopy(network).double().eval(), inplace=True)
 
 
 class InBFloat16(nn.Module):

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from game_classifier.errors import InputError
 from game_classifier.models.checkpoint import FORMAT, load_checkpoint
-from game_classifier.models.zoo import SQUEEZENETS
+from game_classifier.models.zoo import library_of
 
 SUFFIXES = (".pth.tar", ".pth", ".pt", ".safetensors", ".bin")
 AVERAGED = ("state_dict_ema", "model_ema", "ema")  # timm; torchvision; DingXiaoH/RepVGG's main.py
@@ -78,8 +78,8 @@ def find_weights(path: Path, network: str) -> Path:
     if not path.is_dir():
         raise InputError(f"{path}: no such file or folder; give a file of weights of {network}, or a folder with one")
     files = sorted(file for file in path.iterdir() if file.is_file() and file.name.lower().endswith(SUFFIXES))
-    # RepVGG-B1g4 is another network than RepVGG-B1.
-    wanted = re.compile(re.escape(_letters_and_digits(network)) + r"(?!g\d)")
+    # RepVGG-B1g4 is another network than RepVGG-B1, and RepYOLOv5s than YOLOv5s.
+    wanted = re.compile(r"(?<!rep)" + re.escape(_letters_and_digits(network)) + r"(?!g\d)")
     fitting = [file for file in files if wanted.search(_letters_and_digits(file.name))]
     fitting = [file for file in fitting if "deploy" not in file.name.lower()] or fitting
     if len(fitting) == 1:
@@ -110,7 +110,7 @@ def load_weights(network: nn.Module, network_name: str, class_names: Sequence[st
     else:
         kind, weights, known_classes = *_foreign_weights(path, values, network_name), None
     own = network.state_dict()
-    heads = _head_keys(network, network_name, own)
+    heads = _head_keys(network, own)
     _require_fit(path, network_name, own, weights, heads)
     head = _settle_head(path, own, weights, heads, known_classes, class_names)
     network.load_state_dict({**own, **weights}, strict=True)
@@ -202,7 +202,7 @@ def _foreign_weights(path: Path, values: Mapping[str, Any], network_name: str) -
         weights = {key.removeprefix(prefix): value for key, value in weights.items()}
     if any(DEPLOY & set(key.split(".")) for key in weights):
         raise InputError(f"{path}: a deploy-form file cannot be trained; give the training form")
-    kind, rules = "torchvision" if network_name in SQUEEZENETS else "timm", ()
+    kind, rules = library_of(network_name), ()
     for mark, source, source_rules in SOURCES:
         if any(mark in key for key in weights):
             kind, rules = source, source_rules
@@ -222,9 +222,9 @@ def _renamed(path: Path, weights: Mapping[str, Tensor], rules: Sequence[Rule]) -
     return renamed
 
 
-def _head_keys(network: nn.Module, network_name: str, own: Mapping[str, Tensor]) -> list[str]:
+def _head_keys(network: nn.Module, own: Mapping[str, Tensor]) -> list[str]:
     """Keys of the weights and biases whose rows are classes; timm's distilled networks have several classifiers."""
-    names = "classifier.1" if network_name in SQUEEZENETS else network.default_cfg["classifier"]
+    names = network.default_cfg["classifier"]
     modules = [names] if isinstance(names, str) else names or ()  # an encoder has none
     return [key for name in modules for key in (f"{name}.weight", f"{name}.bias") if key in own]
 

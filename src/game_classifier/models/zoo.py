@@ -1,19 +1,82 @@
-"""Building a network by its name: RepVGG and everything else of timm, SqueezeNet of torchvision."""
+"""Building a network by its name: those listed here, and everything else of timm."""
 
 import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 import timm
 import torchvision
-from torch import Tensor, nn
+from torch import nn
 
 from game_classifier.errors import InputError
+from game_classifier.models import esnet
+from game_classifier.models.repvgg import repvgg
+from game_classifier.models.repyolo import RepYOLOv5s
+from game_classifier.models.yolov5 import YOLOv5
 
-SQUEEZENETS = ("squeezenet1_0", "squeezenet1_1")  # not in timm
+TIMM = "timm"
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network that the zoo lists; a new one is an entry of `NETWORKS`."""
+
+    build: Callable[[int], nn.Module]  # number of classes -> training form with fresh weights
+    source: str  # where its layers and widths are from
+    library: str = "this tool"  # whose names its weights have
+    classifier: str = "head.fc"  # the module whose rows are classes
+    input_size: int = 224  # side of the frames, in pixels, that its published figures are for
+
+
+def _repvgg(name: str, source: str = "Ding et al. 2021, table 4 (timm)", input_size: int = 224) -> Architecture:
+    return Architecture(lambda num_classes: repvgg(name, num_classes), source, TIMM, input_size=input_size)
+
+
+def _squeezenet(name: str, source: str) -> Architecture:
+    build = getattr(torchvision.models, name)
+    return Architecture(lambda num_classes: build(num_classes=num_classes), source, "torchvision", "classifier.1")
+
+
+def _yolov5(depth: float, width: float) -> Architecture:
+    return Architecture(partial(YOLOv5, depth=depth, width=width), "YOLOv5 v6.0 trunk, v6.2 classifier")
+
+
+def _esnet(widths: esnet.Widths, source: str = "PP-PicoDet, Yu et al. 2021") -> Architecture:
+    return Architecture(partial(esnet.ESNet, widths=widths), source)
+
+
+NETWORKS: dict[str, Architecture] = {
+    "repvgg_a0": _repvgg("repvgg_a0"),
+    "repvgg_a1": _repvgg("repvgg_a1"),
+    "repvgg_a2": _repvgg("repvgg_a2"),
+    "repvgg_b0": _repvgg("repvgg_b0"),
+    "repvgg_b1": _repvgg("repvgg_b1"),
+    "repvgg_b1g2": _repvgg("repvgg_b1g2", "Ding et al. 2021, table 4"),
+    "repvgg_b1g4": _repvgg("repvgg_b1g4"),
+    "repvgg_b2": _repvgg("repvgg_b2"),
+    "repvgg_b2g4": _repvgg("repvgg_b2g4"),
+    "repvgg_b3": _repvgg("repvgg_b3"),
+    "repvgg_b3g4": _repvgg("repvgg_b3g4"),
+    "repvgg_d2se": _repvgg("repvgg_d2se", "RepVGG's repository (timm)", input_size=320),
+    "squeezenet1_0": _squeezenet("squeezenet1_0", "Iandola et al. 2016 (torchvision)"),
+    "squeezenet1_1": _squeezenet("squeezenet1_1", "SqueezeNet's repository (torchvision)"),
+    "yolov5n": _yolov5(0.33, 0.25),
+    "yolov5s": _yolov5(0.33, 0.50),
+    "yolov5m": _yolov5(0.67, 0.75),
+    "yolov5l": _yolov5(1.0, 1.0),
+    "yolov5x": _yolov5(1.33, 1.25),
+    "repyolov5s": Architecture(RepYOLOv5s, "YOLOv5-Lite, layers 0-9"),
+    "esnet_s": _esnet(esnet.ESNET_S),
+    "esnet_m": _esnet(esnet.ESNET_M),
+    "esnet_l": _esnet(esnet.ESNET_L),
+    "esnet_x1_0": _esnet(esnet.ESNET_X1_0, "PaddleClas, ESNet x1.0"),
+}
 
 
 def network_names() -> list[str]:
     """Every name that `build_model` knows, sorted."""
-    return sorted([*timm.list_models(), *SQUEEZENETS])
+    return sorted({*timm.list_models(), *NETWORKS})
 
 
 def require_known(name: str) -> None:
@@ -22,19 +85,29 @@ def require_known(name: str) -> None:
     if name in names:
         return
     near = ", ".join(difflib.get_close_matches(name, names, n=3)) or "repvgg_a0, squeezenet1_1"
-    raise InputError(f"network {name!r} is not known; near it: {near}, or any name of timm.list_models()")
+    raise InputError(
+        f"network {name!r} is not known; near it: {near}, or another that src/main_train.py --list-networks shows,"
+        " or any name of timm.list_models()"
+    )
 
 
 def build_model(name: str, num_classes: int) -> nn.Module:
-    """Return the network in its training form with fresh weights: float [N, 3, H, W] -> logits [N, num_classes]."""
+    """Return the network in its training form with fresh weights: float [N, 3, H, W] -> logits [N, num_classes].
+
+    As all of timm's, it tells by `default_cfg["classifier"]` which modules' rows are classes.
+    """
     require_known(name)
-    if name in SQUEEZENETS:
-        return getattr(torchvision.models, name)(num_classes=num_classes)
-    network = timm.create_model(name, num_classes=num_classes)
-    if name.startswith("repvgg"):
-        avoid_strided_pointwise(network)
-        _start_branches_alike(network)
+    if name not in NETWORKS:
+        return timm.create_model(name, num_classes=num_classes)
+    network = NETWORKS[name].build(num_classes)
+    if not hasattr(network, "default_cfg"):
+        network.default_cfg = {"classifier": NETWORKS[name].classifier}
     return network
+
+
+def library_of(name: str) -> str:
+    """Whose names the network's weights have."""
+    return NETWORKS[name].library if name in NETWORKS else TIMM
 
 
 def build_pretrained(name: str, num_classes: int) -> nn.Module:
@@ -52,38 +125,6 @@ def build_pretrained(name: str, num_classes: int) -> nn.Module:
         ) from None
     network.load_state_dict(source.state_dict())
     return network
-
-
-class SubsampledPointwise(nn.Conv2d):
-    """A strided 1x1 convolution as a subsampling and a plain 1x1 convolution: the same sums, the same keys.
-
-    torch 2.14 crashes on x86 CPUs in oneDNN's weight gradient of a *strided* 1x1 convolution with 3 or 4
-    input channels in channels_last (in fp32, and in bf16 at some sizes): the stem of every RepVGG. A plain
-    1x1 convolution of the same channels runs.
-    """
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Float [N, C, H, W] -> [N, out_channels, ceil(H / stride), ceil(W / stride)]."""
-        rows, columns = self.stride
-        return nn.functional.conv2d(pixels[:, :, ::rows, ::columns], self.weight, self.bias)
-
-
-def avoid_strided_pointwise(network: nn.Module) -> None:
-    """Let timm's RepVGG train in channels_last on a CPU."""
-    strided = network.stem.conv_1x1.conv
-    # On the meta device and with any weights: only the way it computes changes, so the class is swapped.
-    strided.__class__ = SubsampledPointwise
-
-
-def _start_branches_alike(network: nn.Module) -> None:
-    """Start BatchNorm at weight 1 and bias 0, as RepVGG's authors do.
-
-    timm draws the weights from N(0.1, 0.1), which leaves a third of the channels of a branch near zero.
-    """
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            nn.init.ones_(module.weight)
-            nn.init.zeros_(module.bias)
 
 
 def parameter_count(network: nn.Module) -> int:

@@ -144,10 +144,7 @@ def _not_read(frames: FileList, status: np.ndarray) -> dict[str, Any]:
     """How many rows were not read for which reason, and the first of them by name."""
     rows = np.flatnonzero(status)
     reason = {row: FrameStatus(status[row]).name.lower() for row in rows}
-    first = [
-        {"line": int(row) + 1, "path": frames.paths[row], "reason": reason[row]}
-        for row in rows[:UNREAD_NAMED]
-    ]
+    first = [{"line": int(row) + 1, "path": frames.paths[row], "reason": reason[row]} for row in rows[:UNREAD_NAMED]]
     reasons = Counter(reason.values())
     return {"not_read": dict(sorted(reasons.items())), "first_not_read": first}
 

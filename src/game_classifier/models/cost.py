@@ -1,0 +1,68 @@
+"""What a network costs: parameters, and multiply-adds for one frame, in its training and its deployed form."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from game_classifier.models.fold import fold
+from game_classifier.models.zoo import NETWORKS, build_model, parameter_count
+
+CLASSES = 1000  # of ImageNet, which published figures are for
+COST_HEADER = ["Network", "Source", "Input", "Parameters", "Deployed", "MACs", "Deployed"]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one form of a network."""
+
+    parameters: int  # trainable values
+    macs: int  # multiply-adds of one frame
+
+    def __str__(self) -> str:
+        return f"{self.parameters:,} parameters, {self.macs:,} MACs"
+
+
+def cost(network: nn.Module, size: int) -> Cost:
+    """Count for one frame of `size` x `size` pixels, whatever device the network is on.
+
+    Multiply-adds are those of convolutions and matrix products, half of their floating-point operations; biases,
+    BatchNorm, activations and pooling are not counted, as in the papers.
+    """
+    parameter = next(network.parameters())
+    pixels = torch.zeros(1, 3, size, size, device=parameter.device, dtype=parameter.dtype)
+    training = network.training
+    counter = FlopCounterMode(display=False)
+    with torch.no_grad(), counter:
+        network.eval()(pixels)
+    network.train(training)
+    return Cost(parameter_count(network), counter.get_total_flops() // 2)
+
+
+def costs_of_forms(name: str, num_classes: int, size: int) -> tuple[Cost, Cost]:
+    """Of the training form and of the deployed one, without memory or time for any weights."""
+    with torch.device("meta"):
+        network = build_model(name, num_classes)
+        folded = fold(network)
+    return cost(network, size), cost(folded, size)
+
+
+def cost_rows() -> Iterator[list[str]]:
+    """A row below COST_HEADER for each network of the zoo, with 1000 classes."""
+    for name, architecture in NETWORKS.items():
+        trained, deployed = costs_of_forms(name, CLASSES, architecture.input_size)
+        yield [
+            name,
+            architecture.source,
+            str(architecture.input_size),
+            f"{trained.parameters:,}",
+            f"{deployed.parameters:,}",
+            _millions(trained.macs),
+            _millions(deployed.macs),
+        ]
+
+
+def _millions(number: int) -> str:
+    return f"{number / 1e6:,.1f} M"
