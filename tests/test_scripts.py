@@ -81,7 +81,8 @@ def test_the_main_job_on_a_users_two_classes(checkout):
 
     (checkout / "save_pt_pth_file/repvgg_a0_cpp_deploy.pt").unlink()
     third = main_job(checkout, **variables)
-    assert [f"-- {stage} took" in third.stdout for stage in STAGES] == [False] * 4 + [True] + [False] * 2, third.stdout
+    # The new file holds new timings, so what was made from the old one is made again.
+    assert [f"-- {stage} took" in third.stdout for stage in STAGES] == [False] * 4 + [True] * 3, third.stdout
 
     (checkout / "sv_train/stages/train").unlink()  # as after an interruption
     fourth = main_job(checkout, **variables)

@@ -81,7 +81,7 @@ def test_a_training_that_stands_there_is_never_overwritten(tmp_path, trained):
     with pytest.raises(InputError, match=r"made with another lr \(0.005 there, 0.5 now\); restore that"):
         fit(tiny_config(min_steps=30, lr=0.5), data, trained.out, resume=True)
     other = read_dataset(make_dataset(tmp_path / "other", train=4))
-    with pytest.raises(InputError, match=r"another augment.zoom \(0.15 there, 0.3 now\), augment.erase \(0.15 there, "):
+    with pytest.raises(InputError, match=r"another augment.zoom \(0.15 there, 0.3 now\), augment.erase \(0.25 there, "):
         augment = AugmentConfig(zoom=0.3, erase=0.0)
         fit(tiny_config(min_steps=30, lr=0.005, augment=augment), data, trained.out, resume=True)
     with pytest.raises(InputError, match="2 epochs are trained already, and epochs is 1; give as many or more"):
