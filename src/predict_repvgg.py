@@ -4,8 +4,9 @@
     python src/predict_repvgg.py -w FILE.pt --input lists/ --save save_npy_file
     python src/predict_repvgg.py --summarize save_npy_file
 
-Writes SAVE/LIST.npy, whose row i is line i of the list, with its manifest SAVE/LIST.json, and
-SAVE/results/per_class.npy, confusion.npy and per_class.csv. Lists that are finished are not predicted again.
+Writes SAVE/LIST.npy, whose row i is line i of the list, with its manifest SAVE/LIST.json, and in SAVE/results
+report.html and what it is made from: per-class scores, confusion matrix, confused pairs, calibration. Lists that
+are finished are not predicted again; --input takes a folder of images or a tar of them, too.
 """
 
 import argparse

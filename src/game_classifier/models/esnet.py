@@ -66,7 +66,8 @@ class GhostBlock(nn.Module):
 
     def __init__(self, channels: int, middle: int) -> None:
         super().__init__()
-        half, inner = channels // 2, middle // 2
+        self.half = half = channels // 2
+        inner = middle // 2
         self.expand = pointwise(half, inner)
         self.ghost = depthwise(inner)
         self.se = squeeze_excite(2 * inner)
@@ -74,7 +75,7 @@ class GhostBlock(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Transform one half, and shuffle."""
-        kept, changed = features.chunk(2, 1)
+        kept, changed = features[:, : self.half], features[:, self.half :]
         primary = self.expand(changed)
         changed = self.project(self.se(torch.cat([primary, self.ghost(primary)], 1)))
         return shuffle_channels(torch.cat([kept, changed], 1))
