@@ -257,10 +257,13 @@ def test_folding_keeps_the_logits_and_leaves_no_batch_norm(name):
         exact = copy.deepcopy(network).double()(pixels.double())
         scale = exact.abs().max()
         assert exact.std() > 1e-3
+        network.train()  # folding gives the evaluation form whatever mode the network is in
         assert (fold_float64(network)(pixels.double()) - exact).abs().max() / scale < 1e-10
         assert (fold(network)(pixels) - exact).abs().max() / scale < 1e-4
     assert all(torch.equal(before[key], value) for key, value in network.state_dict().items())
+    assert network.training
     folded = fold(network)
+    assert not folded.training
     assert not [each for each in folded.modules() if isinstance(each, nn.BatchNorm2d | Focus | SPP)]
     assert all(parameter.dtype == torch.float32 for parameter in folded.parameters())
     assert "conv_1x1" not in "".join(folded.state_dict())
