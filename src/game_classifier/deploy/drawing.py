@@ -44,8 +44,10 @@ def _operators(network: nn.Module, preprocessing: Preprocessing) -> Counter[str]
     """How often each of torch's operators runs, such as conv2d."""
     example = torch.zeros(2, 3, preprocessing.height, preprocessing.width)
     graph = torch.export.export(network, (example,)).graph
+    # Python's getitem, as after a split, stands among the calls too.
+    called = [node.target for node in graph.nodes if isinstance(node.target, torch._ops.OpOverload)]
     # aten.conv2d.default -> conv2d; an operator in place, such as relu_, is the same operator.
-    names = [str(node.target).split(".")[1].rstrip("_") for node in graph.nodes if node.op == "call_function"]
+    names = [str(operator).split(".")[1].rstrip("_") for operator in called]
     return Counter(name for name in names if name != "dropout")  # it does nothing here
 
 
