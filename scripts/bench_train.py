@@ -29,7 +29,7 @@ from torch.utils.data import DataLoader, RandomSampler
 from game_classifier.config import Config, read_config
 from game_classifier.data.dataset import Dataset, read_dataset
 from game_classifier.device import choose_threads
-from game_classifier.models.zoo import avoid_strided_pointwise
+from game_classifier.models.repvgg import avoid_strided_pointwise
 from game_classifier.training import fit as ours
 from game_classifier.training.epoch import train_epoch, validate
 from game_classifier.training.trainee import Position, new_trainee

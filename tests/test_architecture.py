@@ -17,6 +17,7 @@ ALLOWED = {
     "config": {"data"},
     "deploy": {"data", "models", "report", "device"},
     "predict": {"data", "deploy", "report"},
+    "compare": {"data", "models", "deploy", "predict", "report", "device"},
     "training": {"data", "models", "report", "config", "device"},
 }
 

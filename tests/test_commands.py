@@ -104,6 +104,16 @@ def test_help_describes_the_command_and_wrong_use_is_one_line(run, script):
     assert wrong.err.startswith("error: ")
 
 
+@pytest.mark.parametrize("kind", ["bench", "compare"])
+def test_help_of_the_scripts_that_measure(run, kind):
+    scripts = sorted(path.name for path in (ROOT / "scripts").glob(f"{kind}_*.py"))
+    assert scripts
+    for script in scripts:
+        shown = run(f"scripts/{script}", "--help")
+        assert shown.status == 0
+        assert f"python scripts/{script}" in shown.out
+
+
 def test_split_errors(tmp_path, run):
     def split(source, *arguments):
         return run("tool/split_data.py", "--source", source, "--out", tmp_path / "out", *arguments).error

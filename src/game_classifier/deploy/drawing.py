@@ -3,12 +3,11 @@
 from collections import Counter
 from pathlib import Path
 
-import torch
 from torch import nn
 
-from game_classifier.data.frames import Preprocessing
 from game_classifier.deploy.onnx_file import export_network, save_onnx
 from game_classifier.models.checkpoint import Checkpoint
+from game_classifier.models.cost import operators
 from game_classifier.models.fold import fold
 from game_classifier.report.plots import plot_block
 from game_classifier.report.tables import table
@@ -27,7 +26,7 @@ def draw_fold(checkpoint: Checkpoint, folder: Path) -> tuple[str, list[Path]]:
     counts: dict[str, Counter[str]] = {}
     files = []
     for form, module in forms.items():
-        counts[form] = _operators(module, checkpoint.preprocessing)
+        counts[form] = operators(module, checkpoint.preprocessing.height, checkpoint.preprocessing.width)
         # Optimised, the train form would lose BatchNorms to its convolutions.
         model = export_network(module, checkpoint.preprocessing, optimize=form == "deploy")
         files.append(folder / f"{network}_{form}_form.onnx")
@@ -38,17 +37,6 @@ def draw_fold(checkpoint: Checkpoint, folder: Path) -> tuple[str, list[Path]]:
         files.append(folder / f"{network}_block.png")
         plot_block(files[-1], f"{network}, block {name}", _branches(before), _branches(after))
     return _operator_table(counts["train"], counts["deploy"]), files
-
-
-def _operators(network: nn.Module, preprocessing: Preprocessing) -> Counter[str]:
-    """How often each of torch's operators runs, such as conv2d."""
-    example = torch.zeros(2, 3, preprocessing.height, preprocessing.width)
-    graph = torch.export.export(network, (example,)).graph
-    # Python's getitem, as after a split, stands among the calls too.
-    called = [node.target for node in graph.nodes if isinstance(node.target, torch._ops.OpOverload)]
-    # aten.conv2d.default -> conv2d; an operator in place, such as relu_, is the same operator.
-    names = [str(operator).split(".")[1].rstrip("_") for operator in called]
-    return Counter(name for name in names if name != "dropout")  # it does nothing here
 
 
 def _operator_table(before: Counter[str], after: Counter[str]) -> str:

@@ -56,8 +56,8 @@ def convert(
     Each form of the network classifies `frames` and must answer as the trained one does, within `thresholds`.
     `calibration` are the frames (uint8 [M, height, width, 3]) that INT8 is made with. `recorded_top1` is what the
     trained network must reach on `frames`, give or take chance.
-    Raises InputError at the first form that does not; no file of it is left, those before it are written,
-    and files of earlier conversions stay as they were.
+    Raises InputError when one does not; no file of it is left, those of the other formats are written, and files of
+    earlier conversions stay as they were. When it is the folded network, no format is tried.
     """
     make_folder(folder)
     thresholds = thresholds or Thresholds()
@@ -71,7 +71,7 @@ def convert(
         complaint = f"logits differ by {fold_difference:.1e} of the largest in float64, more than {FOLD_TOLERANCE:.0e}"
         folded_row = replace(folded_row, complaint=complaint)
     rows = [trained_row, folded_row]
-    missed = next((row for row in rows if row.complaint), None)
+    missed = [row for row in rows if row.complaint][:1]
 
     metadata = Metadata.of_checkpoint(checkpoint)
     parts = Parts(folded, metadata, frames, calibration, thresholds.top1_drop)
@@ -81,17 +81,17 @@ def convert(
             form, measured = _first_that_passes(FORMATS[name](parts), gate, Path(unjudged))
             rows += measured
             if measured[-1].complaint:
-                missed = measured[-1]
-                break
-            passed.append(form)
+                missed.append(measured[-1])
+            else:
+                passed.append(form)
     for form in passed:
         form.save(folder / form.file_name, form.metadata.with_rows(rows).texts())
     files = tuple(folder / form.file_name for form in passed)
-    _write_conversion(folder / CONVERSION_FILE, metadata, gate, rows, files, missed)
+    complaint = "; ".join(f"{row.step} in {row.precision}: {row.complaint}" for row in missed)
+    _write_conversion(folder / CONVERSION_FILE, metadata, gate, rows, files, complaint)
     if missed:
         raise InputError(
-            f"{missed.step} in {missed.precision}: {missed.complaint}; no file of it was written, and"
-            f" {folder / CONVERSION_FILE} has the table of all steps"
+            f"{complaint}; no file of it was written, and {folder / CONVERSION_FILE} has the table of all steps"
         )
     return Conversion(files, tuple(rows), parameter_count(trained), parameter_count(folded), fold_difference)
 
@@ -171,7 +171,7 @@ def _write_conversion(
     gate: Gate,
     rows: Sequence[Row],
     files: Sequence[Path],
-    missed: Row | None,
+    complaint: str,
 ) -> None:
     values = {
         "network": metadata.network,
@@ -181,6 +181,6 @@ def _write_conversion(
         "thresholds": asdict(gate.thresholds),
         "rows": [asdict(row) for row in rows],
         "files": [file.name for file in files],
-        "complaint": f"{missed.step} in {missed.precision}: {missed.complaint}" if missed else "",
+        "complaint": complaint,
     }
     write_json(path, values)

@@ -33,7 +33,7 @@ def plot_curves(path: Path, epochs: Sequence[Mapping[str, float]]) -> None:
     for axes in (loss, accuracy):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_confusion(path: Path, confusion: np.ndarray, class_names: Sequence[str]) -> None:
@@ -61,7 +61,7 @@ def plot_confusion(path: Path, confusion: np.ndarray, class_names: Sequence[str]
     axes.tick_params(which="minor", length=0)
     right = confusion.trace()
     axes.set(xlabel="predicted", ylabel="true", title=f"{right} of {confusion.sum()} frames right")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_block(path: Path, title: str, before: Sequence[Sequence[str]], after: Sequence[Sequence[str]]) -> None:
@@ -86,14 +86,14 @@ def plot_block(path: Path, title: str, before: Sequence[Sequence[str]], after: S
             axes.annotate("", (middle, 0.4), (middle, 1.2), arrowprops={"arrowstyle": "-|>", "color": "0.5"})
         for height, words in ends:
             _box(axes, middle, height, words, "#eeeeee")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _box(axes: Axes, x: float, y: float, words: str, colour: str) -> None:
     axes.text(x, y, words, ha="center", va="center", fontsize=8, bbox={"boxstyle": "round", "fc": colour, "ec": "0.5"})
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save_figure(figure: Figure, path: Path) -> None:
     """Write `figure` in one step, with a font for class names in Chinese, Japanese or Korean where there is one."""
     installed = set(font_manager.get_font_names())
     fonts = ["DejaVu Sans", *(name for name in EAST_ASIAN_FONTS if name in installed)]

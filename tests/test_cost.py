@@ -2,8 +2,7 @@
 
 from torch import nn
 
-from game_classifier.data.frames import Preprocessing
-from game_classifier.deploy.drawing import _operators
+from game_classifier.models.cost import operators
 
 
 class _Halves(nn.Module):
@@ -19,7 +18,7 @@ class _Halves(nn.Module):
 
 
 def test_what_is_no_operator_of_torch_is_not_counted():
-    counts = _operators(_Halves().eval(), Preprocessing(8, 8))
+    counts = operators(_Halves().eval(), 8)
     assert (counts["conv2d"], counts["relu"], counts["add"]) == (1, 1, 1)
     assert sum("split" in name for name in counts) == 1
     assert counts.total() == 4

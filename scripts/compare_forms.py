@@ -1,0 +1,51 @@
+"""Measure whether converting pays: Rep networks in their training and their deployed form, beside the plain network.
+
+    python scripts/compare_forms.py                                   # repyolov5s and repvgg_a0, 500 and 5,000 frames
+    python scripts/compare_forms.py repyolov5s --frames 64115 118287  # hours
+
+Every form classifies the frames one at a time, in three rounds; the forms take turns of 500 frames. The plain network
+is the same without the branches of its RepVGG blocks: for repyolov5s it is YOLOv5s of v5.0. Writes forms.md, forms.csv
+and forms.png into the output folder. Weights are random and frames noise: neither changes the time.
+"""
+
+from pathlib import Path
+
+from game_classifier.command import CommandParser, positive, run_command
+from game_classifier.compare.charts import plot_forms
+from game_classifier.compare.forms import forms_figures, forms_of, forms_table, time_forms
+from game_classifier.compare.table import csv_text
+from game_classifier.device import choose_threads
+from game_classifier.storage import make_folder, write_text
+
+
+def main() -> None:
+    """Parse, measure one number of frames after the other, write."""
+    parser = CommandParser(__doc__)
+    add = parser.add_argument
+    add("networks", nargs="*", default=["repyolov5s", "repvgg_a0"], help="(default: repyolov5s repvgg_a0)")
+    add("--frames", nargs="+", type=positive, default=[500, 5000], help="a round (default: 500 5000)")
+    add("--rounds", type=positive, default=3, help="(default: %(default)s)")
+    add("--size", type=positive, default=128, help="side of the frames in pixels (default: %(default)s)")
+    add("--classes", type=positive, default=104, help="(default: %(default)s)")
+    add("--threads", type=positive, help="(default: the processors)")
+    add("-o", "--output", type=Path, default=Path("comparison"), help="folder (default: %(default)s)")
+    arguments = parser.parse_args()
+
+    folder, threads = make_folder(arguments.output), choose_threads(arguments.threads)
+    timings = []
+    for name in arguments.networks:
+        forms = forms_of(name, arguments.classes, arguments.size)
+        for frames in arguments.frames:
+            timings += time_forms(forms, frames, arguments.size, arguments.rounds, threads)
+    figures = forms_figures(timings)
+    title = f"{arguments.size}x{arguments.size}, one frame at a time, PyTorch fp32, {threads} threads"
+    table = forms_table(figures, title)
+    print(table.text())
+    write_text(folder / "forms.md", table.markdown())
+    write_text(folder / "forms.csv", csv_text(figures))
+    plot_forms(folder / "forms.png", timings)
+    print(f"written: {folder}/forms.md, forms.csv, forms.png")
+
+
+if __name__ == "__main__":
+    run_command(main)

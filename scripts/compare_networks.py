@@ -1,0 +1,124 @@
+"""Compare trained networks on this machine: accuracy, size, and time in every runtime, alone and from files.
+
+    python scripts/compare_networks.py -w A_best.pth B_best.pth -i datasets2 -o comparison [--frames 4500]
+
+Each checkpoint is converted into OUTPUT/NETWORK first, unless that was done before. Every network then classifies
+the same frames in every runtime, one at a time and in batches, and from files to classes; all take turns, so that a
+machine whose speed drifts favours none. Savings are of the time of the baseline, the last checkpoint unless
+--baseline names another; behind them stand the least and the largest of single rounds. Loading is not timed.
+Writes OUTPUT/comparison.md, comparison.csv, times.png and accuracy.png. scripts/compare_baseline.sh trains
+RepVGG-A0 and SqueezeNet for it.
+"""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torchvision import transforms
+
+from game_classifier.command import CommandParser, positive, run_command
+from game_classifier.compare.charts import plot_accuracy, plot_times
+from game_classifier.compare.comparison import alone_table, figures, networks_table, ways_table
+from game_classifier.compare.contestants import RUNTIMES, Contestant, read_contestants
+from game_classifier.compare.end_to_end import ClassifyFile, time_ways
+from game_classifier.compare.network_alone import time_networks
+from game_classifier.compare.table import csv_text
+from game_classifier.data.dataset import VAL_LIST
+from game_classifier.data.filelist import read_file_list
+from game_classifier.deploy.frame_sets import gate_frames
+from game_classifier.device import choose_threads
+from game_classifier.errors import InputError
+from game_classifier.models.fold import fold
+from game_classifier.storage import make_folder, write_text
+
+CONVERT = Path(__file__).resolve().parents[1] / "src" / "main_convert.py"
+BEFORE = "as before this project: PyTorch fp32, Pillow, one at a time"
+
+
+def main() -> None:
+    """Parse, convert, measure, print and write."""
+    parser = CommandParser(__doc__)
+    add = parser.add_argument
+    add("-w", "--weights", type=Path, nargs="+", required=True, help="checkpoints, a network each")
+    add("-i", "--input", type=Path, required=True, help="data set, or list of frames")
+    add("--root", type=Path, help="folder that relative paths in the list stand against (default: the list's)")
+    add("-o", "--output", type=Path, default=Path("comparison"), help="folder (default: %(default)s)")
+    add("--frames", type=positive, default=4500, help="the list is gone through again to fill them (default: 4500)")
+    add("--rounds", type=positive, default=10, help="turns of each (default: %(default)s)")
+    add("--batch-size", type=positive, default=32, help="frames at a time (default: %(default)s)")
+    add("--threads", type=positive, help="(default: the processors)")
+    add("--baseline", metavar="NETWORK", help="network whose time is the measure (default: the last)")
+    names = {runtime.lower().replace(" ", "-"): runtime for runtime in RUNTIMES}
+    add("--runtimes", nargs="+", choices=names, default=list(names), metavar="RUNTIME", help=", ".join(names))
+    arguments = parser.parse_args()
+
+    folder, threads = make_folder(arguments.output), choose_threads(arguments.threads)
+    source = arguments.input / VAL_LIST if arguments.input.is_dir() else arguments.input
+    convert = [sys.executable, str(CONVERT), "-i", str(source), "--formats", "all"]
+    convert += ["--root", str(arguments.root)] if arguments.root else []
+    contestants = read_contestants(arguments.weights, folder, convert)
+    baseline = arguments.baseline or contestants[-1].name
+    if baseline not in [each.name for each in contestants]:
+        known = ", ".join(each.name for each in contestants)
+        raise InputError(f"--baseline {baseline}: not among the networks of -w; give one of {known}")
+    listed = read_file_list(source, len(contestants[0].checkpoint.class_names), arguments.root)
+    frames = {
+        each.name: gate_frames(listed, arguments.frames, each.checkpoint.preprocessing, threads) for each in contestants
+    }
+    timing = {
+        "total": arguments.frames,
+        "batch_size": arguments.batch_size,
+        "rounds": min(arguments.rounds, -(-arguments.frames // arguments.batch_size)),  # each has a batch
+        "threads": threads,
+    }
+    cells = time_networks(contestants, frames, [names[each] for each in arguments.runtimes], **timing)
+    readable = frames[baseline]
+    files = replace(listed, paths=list(readable.paths), labels=readable.labels)
+    before = {each.name: as_before(each) for each in contestants}
+    ways = time_ways(contestants, files, before, BEFORE, **timing)
+
+    counted = f"{arguments.frames:,} frames, {threads} threads"
+    tables = [
+        networks_table(contestants),
+        alone_table(cells, contestants, baseline, f"The network alone: {counted}, batches of {arguments.batch_size}"),
+        ways_table(ways, baseline, f"From files to classes: {counted}"),
+    ]
+    missed = [f"{each.name}: {each.complaint}" for each in contestants if each.complaint]
+    for table in tables:
+        print(table.text())
+    print("\n".join(f"left out, {complaint}" for complaint in missed))
+    notes = "".join(f"\nLeft out, {complaint}.\n" for complaint in missed)
+    write_text(folder / "comparison.md", "\n".join(table.markdown() for table in tables) + notes)
+    write_text(folder / "comparison.csv", csv_text(figures(cells, ways, baseline)))
+    plot_times(folder / "times.png", cells, ways)
+    plot_accuracy(folder / "accuracy.png", cells)
+    print(f"written: {folder}/comparison.md, comparison.csv, times.png, accuracy.png")
+
+
+def as_before(contestant: Contestant) -> ClassifyFile:
+    """What most projects do with a file: Pillow, torchvision's transforms, the network in fp32, one at a time.
+
+    RepVGG runs folded, as its authors mean it to be run.
+    """
+    size = contestant.checkpoint.preprocessing
+    prepare = transforms.Compose(
+        [
+            transforms.Resize((size.height, size.width)),
+            transforms.ToTensor(),
+            transforms.Normalize(size.mean, size.std),
+        ]
+    )
+    network = fold(contestant.checkpoint.build()).to(memory_format=torch.contiguous_format)
+
+    def classify(path: str) -> int:
+        with torch.inference_mode(), Image.open(path) as image:
+            logits = network(prepare(image.convert("RGB"))[None])
+            return int(torch.softmax(logits, dim=1).argmax())
+
+    return classify
+
+
+if __name__ == "__main__":
+    run_command(main)

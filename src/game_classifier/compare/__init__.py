@@ -1,0 +1,1 @@
+"""Comparing networks, and forms of one network, on the machine at hand: in turns, over many frames."""

@@ -1,0 +1,76 @@
+"""From files to classes: the way this project replaces, a frame at a time, and batch prediction, in turns."""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from game_classifier.compare.contestants import Contestant
+from game_classifier.compare.turns import Run, Times, in_turns
+from game_classifier.data.filelist import FileList
+from game_classifier.deploy.runtime import Classifier
+from game_classifier.predict.shard import Predictor
+
+ClassifyFile = Callable[[str], int]  # path of an image -> class index
+
+
+@dataclass(frozen=True)
+class Way:
+    """One network, from files to classes."""
+
+    network: str
+    way: str  # what reads, decodes and runs
+    times: Times
+
+
+def time_ways(
+    contestants: Sequence[Contestant],
+    frames: FileList,
+    one_by_one: Mapping[str, ClassifyFile],
+    one_by_one_way: str,
+    *,
+    total: int,
+    batch_size: int,
+    rounds: int,
+    threads: int,
+) -> list[Way]:
+    """Classify `total` rows of the list, gone through again where it is shorter, in each way; loading is not timed.
+
+    `one_by_one` has for each network what classifies one file. Batch prediction runs as src/predict_repvgg.py
+    does by default, npy files included.
+    """
+    rows = np.arange(total) % len(frames)
+    predictors = {each.name: Predictor(each.default(), threads, batch_size) for each in contestants}
+    runs = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        for name, predictor in predictors.items():
+            classify = one_by_one[name]
+            runs[name, one_by_one_way] = Run(
+                total, lambda call, classify=classify: classify(frames.paths[rows[call]]), total
+            )
+            parts = [_rows_of(frames, part) for part in np.array_split(rows, rounds)]
+            runs[name, f"predict_repvgg.py: {_words(predictor.classifier)}"] = Run(
+                rounds, _predict_part(predictor, parts, Path(scratch)), total
+            )
+        times = in_turns(runs, rounds, threads)
+    return [Way(name, way, each) for (name, way), each in times.items()]
+
+
+def _rows_of(frames: FileList, rows: np.ndarray) -> FileList:
+    return replace(frames, paths=[frames.paths[row] for row in rows], labels=frames.labels[rows])
+
+
+def _predict_part(predictor: Predictor, parts: Sequence[FileList], scratch: Path) -> Callable[[int], None]:
+    def call(number: int) -> None:
+        save = Path(tempfile.mkdtemp(dir=scratch))
+        predictor.predict(parts[number], save)
+        shutil.rmtree(save)
+
+    return call
+
+
+def _words(classifier: Classifier) -> str:
+    return f"{classifier.runtime} {classifier.precision}"

@@ -1,0 +1,84 @@
+"""The networks alone, on frames that are decoded: each runtime, one frame at a time and in batches."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from game_classifier.compare.contestants import Contestant
+from game_classifier.compare.turns import Run, Times, in_turns
+from game_classifier.data.filelist import UNLABELLED
+from game_classifier.deploy.gate import GateFrames
+from game_classifier.deploy.runtime import Classifier
+
+ONE, BATCHES = "one at a time", "batches"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One network in one runtime."""
+
+    network: str
+    runtime: str
+    top1: float  # in 0..1, in batches, on the labelled ones of the frames; NaN where there are none
+    one: Times  # a frame at a time
+    batches: Times
+
+
+def time_networks(
+    contestants: Sequence[Contestant],
+    frames: Mapping[str, GateFrames],
+    runtimes: Sequence[str],
+    *,
+    total: int,
+    batch_size: int,
+    rounds: int,
+    threads: int,
+) -> list[Cell]:
+    """Let every network classify `total` frames in every runtime that it has a file for, all in turns.
+
+    `frames` are those of each network, by its name: at least `total`, or they are gone through again. The cells
+    are ordered by runtime, then by network.
+    """
+    timed = {}
+    for runtime in runtimes:
+        for contestant in contestants:
+            classifier = contestant.load(runtime, threads)
+            if classifier is not None:
+                timed[runtime, contestant.name] = _Timed(classifier, frames[contestant.name], total, batch_size)
+    runs = {}
+    for key, each in timed.items():
+        runs[key, ONE] = Run(total, each.classify_one, total)
+        runs[key, BATCHES] = Run(-(-total // batch_size), each.classify_batch, total)
+    times = in_turns(runs, rounds, threads)
+    return [
+        Cell(name, runtime, each.top1(), times[(runtime, name), ONE], times[(runtime, name), BATCHES])
+        for (runtime, name), each in timed.items()
+    ]
+
+
+class _Timed:
+    """A classifier with its frames; it keeps what it answers in batches."""
+
+    def __init__(self, classifier: Classifier, frames: GateFrames, total: int, batch_size: int) -> None:
+        self.classifier, self.batch_size = classifier, batch_size
+        self.labels = frames.labels
+        # With a batch more at the end, so that the batch which goes round the end is a view and full, too.
+        again = np.resize(frames.frames, (batch_size, *frames.frames.shape[1:]))
+        self.frames = np.concatenate([frames.frames, again])
+        self.predicted = np.zeros(len(self.frames), np.int64)
+
+    def classify_one(self, call: int) -> None:
+        row = call % len(self.labels)
+        self.classifier(self.frames[row : row + 1])
+
+    def classify_batch(self, call: int) -> None:
+        start = call * self.batch_size % len(self.labels)
+        rows = slice(start, start + self.batch_size)
+        self.predicted[rows] = self.classifier(self.frames[rows]).argmax(axis=1)
+
+    def top1(self) -> float:
+        labelled = self.labels != UNLABELLED
+        if not labelled.any():
+            return float("nan")
+        return float((self.predicted[: len(self.labels)] == self.labels)[labelled].mean())
