@@ -408,6 +408,16 @@ def test_list_networks_prints_a_row_for_each_and_needs_no_data(run, monkeypatch)
     assert all(row[1] for row in rows)
 
 
+@pytest.mark.parametrize("name", ["squeezenet1_0", "squeezenet1_1"])
+def test_every_class_of_a_fresh_squeezenet_gets_a_gradient(name):
+    torch.manual_seed(0)
+    network = build_model(name, 104).eval()
+    logits = network(torch.randn(4, 3, 64, 64))
+    assert (logits > 0).all()
+    nn.functional.cross_entropy(logits, torch.tensor([0, 1, 2, 3])).backward()
+    assert (network.classifier[1].weight.grad.flatten(1).norm(dim=1) > 0).all()
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "config").glob("*.json")), ids=lambda path: path.stem)
 def test_a_recipe_states_every_key_for_a_known_network(path):
     config = read_config(path, [])

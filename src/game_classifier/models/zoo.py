@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from functools import partial
 
 import timm
-import torchvision
 from torch import nn
 
 from game_classifier.errors import InputError
 from game_classifier.models import esnet
 from game_classifier.models.repvgg import repvgg
 from game_classifier.models.repyolo import RepYOLOv5s
+from game_classifier.models.squeezenet import squeezenet
 from game_classifier.models.yolov5 import YOLOv5
 
 TIMM = "timm"
@@ -34,8 +34,7 @@ def _repvgg(name: str, source: str = "Ding et al. 2021, table 4 (timm)", input_s
 
 
 def _squeezenet(name: str, source: str) -> Architecture:
-    build = getattr(torchvision.models, name)
-    return Architecture(lambda num_classes: build(num_classes=num_classes), source, "torchvision", "classifier.1")
+    return Architecture(lambda num_classes: squeezenet(name, num_classes), source, "torchvision", "classifier.1")
 
 
 def _yolov5(depth: float, width: float) -> Architecture:
