@@ -253,3 +253,19 @@ def test_a_disk_without_room_for_the_cache_says_what_to_lower(tmp_path, trained,
 def test_squeezenet_trains_too(tmp_path, trained):
     config = tiny_config(epochs=1, network="squeezenet1_1", lr=0.005)
     assert fit(config, read_dataset(trained.dataset), tmp_path, resume=False).name == "squeezenet1_1_best.pth"
+
+
+@pytest.mark.parametrize(
+    ("network", "recipe", "warned"),
+    [
+        ("squeezenet1_1", {"lr": 0.1}, True),
+        ("squeezenet1_1", {"lr": 0.01}, False),
+        ("squeezenet1_1", {"lr": 0.1, "optimizer": "adamw"}, False),
+        ("repvgg_a0", {"lr": 0.1}, False),
+    ],
+)
+def test_a_rate_that_a_network_without_norm_cannot_bear_is_named(tmp_path, trained, capsys, network, recipe, warned):
+    config = tiny_config(network=network, epochs=1, min_steps=1, clip_grad=1.0, **recipe)
+    fit(config, read_dataset(trained.dataset), tmp_path, resume=False)
+    out = capsys.readouterr().out
+    assert (f"note: {network} has no BatchNorm, and SGD at lr 0.1 may teach it nothing" in out) == warned

@@ -129,3 +129,8 @@ def build_pretrained(name: str, num_classes: int) -> nn.Module:
 def parameter_count(network: nn.Module) -> int:
     """Number of trainable values."""
     return sum(parameter.numel() for parameter in network.parameters())
+
+
+def has_norm(network: nn.Module) -> bool:
+    """Whether the network normalises its features, be it by BatchNorm, LayerNorm or another."""
+    return any("norm" in type(module).__name__.lower() for module in network.modules())

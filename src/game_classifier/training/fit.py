@@ -12,7 +12,7 @@ from game_classifier.data.frame_cache import FrameCache, open_cache
 from game_classifier.data.frames import FrameStatus
 from game_classifier.device import choose_threads
 from game_classifier.errors import InputError, Interrupted
-from game_classifier.models.zoo import require_known
+from game_classifier.models.zoo import has_norm, require_known
 from game_classifier.report.evaluate import unread_lines
 from game_classifier.report.metrics import Scores
 from game_classifier.report.plots import plot_confusion
@@ -25,6 +25,7 @@ from game_classifier.training.stopping import StopRequest, stop_request
 from game_classifier.training.world import World
 
 GIGABYTE = 2**30
+MOST_WITHOUT_NORM = 0.01  # learning rate of SGD
 ALONE = World()
 
 
@@ -51,6 +52,11 @@ def fit(config: Config, dataset: Dataset, out: Path, resume: bool, world: World 
         f"{config.network} on {device} in {precision}{processes}: {len(dataset.class_names)} classes,"
         f" {len(dataset.train)} training frames, {len(dataset.val)} validation frames\n{session.origin}"
     )
+    if config.optimizer == "sgd" and config.lr > MOST_WITHOUT_NORM and not has_norm(session.trainee.network):
+        say(
+            f"note: {config.network} has no BatchNorm, and SGD at lr {config.lr} may teach it nothing;"
+            " config/squeezenet.json is a recipe for such networks"
+        )
     if world.is_first:
         remove_abandoned(models)
         write_json(out / "config.json", config.model_dump(mode="json"))
