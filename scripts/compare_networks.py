@@ -10,7 +10,9 @@ Writes OUTPUT/comparison.md, comparison.csv, times.png and accuracy.png. scripts
 RepVGG-A0 and SqueezeNet for it.
 """
 
+import math
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,11 +24,12 @@ from game_classifier.command import CommandParser, positive, run_command
 from game_classifier.compare.charts import plot_accuracy, plot_times
 from game_classifier.compare.comparison import alone_table, figures, networks_table, ways_table
 from game_classifier.compare.contestants import RUNTIMES, Contestant, read_contestants
-from game_classifier.compare.end_to_end import ClassifyFile, time_ways
-from game_classifier.compare.network_alone import time_networks
+from game_classifier.compare.end_to_end import ClassifyFile, Way, time_ways
+from game_classifier.compare.network_alone import Cell, time_networks
 from game_classifier.compare.table import csv_text
+from game_classifier.compare.turns import Amount
 from game_classifier.data.dataset import VAL_LIST
-from game_classifier.data.filelist import read_file_list
+from game_classifier.data.filelist import FileList, read_file_list
 from game_classifier.deploy.frame_sets import gate_frames
 from game_classifier.device import choose_threads
 from game_classifier.errors import InputError
@@ -38,7 +41,7 @@ BEFORE = "as before this project: PyTorch fp32, Pillow, one at a time"
 
 
 def main() -> None:
-    """Parse, convert, measure, print and write."""
+    """Parse, convert, measure, write."""
     parser = CommandParser(__doc__)
     add = parser.add_argument
     add("-w", "--weights", type=Path, nargs="+", required=True, help="checkpoints, a network each")
@@ -63,38 +66,56 @@ def main() -> None:
     if baseline not in [each.name for each in contestants]:
         known = ", ".join(each.name for each in contestants)
         raise InputError(f"--baseline {baseline}: not among the networks of -w; give one of {known}")
-    listed = read_file_list(source, len(contestants[0].checkpoint.class_names), arguments.root)
-    frames = {
-        each.name: gate_frames(listed, arguments.frames, each.checkpoint.preprocessing, threads) for each in contestants
-    }
-    timing = {
-        "total": arguments.frames,
-        "batch_size": arguments.batch_size,
-        "rounds": min(arguments.rounds, -(-arguments.frames // arguments.batch_size)),  # each has a batch
-        "threads": threads,
-    }
-    cells = time_networks(contestants, frames, [names[each] for each in arguments.runtimes], **timing)
-    readable = frames[baseline]
-    files = replace(listed, paths=list(readable.paths), labels=readable.labels)
-    before = {each.name: as_before(each) for each in contestants}
-    ways = time_ways(contestants, files, before, BEFORE, **timing)
+    frames = read_file_list(source, len(contestants[0].checkpoint.class_names), arguments.root)
+    amount = Amount(
+        arguments.frames,
+        arguments.batch_size,
+        min(arguments.rounds, -(-arguments.frames // arguments.batch_size)),  # each round has a batch
+        threads,
+    )
+    cells, ways = measure(contestants, frames, [names[each] for each in arguments.runtimes], amount)
+    print(write(folder, contestants, cells, ways, baseline, amount))
 
-    counted = f"{arguments.frames:,} frames, {threads} threads"
+
+def measure(
+    contestants: Sequence[Contestant], frames: FileList, runtimes: Sequence[str], amount: Amount
+) -> tuple[list[Cell], list[Way]]:
+    """Time the networks alone, then from files."""
+    decoded = {
+        each.name: gate_frames(frames, amount.frames, each.checkpoint.preprocessing, amount.threads)
+        for each in contestants
+    }
+    cells = time_networks(contestants, decoded, runtimes, amount)
+    readable = decoded[contestants[0].name]
+    files = replace(frames, paths=list(readable.paths), labels=readable.labels)
+    before = {each.name: as_before(each) for each in contestants}
+    return cells, time_ways(contestants, files, before, BEFORE, amount)
+
+
+def write(
+    folder: Path,
+    contestants: Sequence[Contestant],
+    cells: Sequence[Cell],
+    ways: Sequence[Way],
+    baseline: str,
+    amount: Amount,
+) -> str:
+    """Write the tables, the figures and the pictures; returns the tables for the terminal, and what was written."""
+    counted = f"{amount.frames:,} frames, {amount.threads} threads"
     tables = [
         networks_table(contestants),
-        alone_table(cells, contestants, baseline, f"The network alone: {counted}, batches of {arguments.batch_size}"),
+        alone_table(cells, contestants, baseline, f"The network alone: {counted}, batches of {amount.batch_size}"),
         ways_table(ways, baseline, f"From files to classes: {counted}"),
     ]
-    missed = [f"{each.name}: {each.complaint}" for each in contestants if each.complaint]
-    for table in tables:
-        print(table.text())
-    print("\n".join(f"left out, {complaint}" for complaint in missed))
-    notes = "".join(f"\nLeft out, {complaint}.\n" for complaint in missed)
-    write_text(folder / "comparison.md", "\n".join(table.markdown() for table in tables) + notes)
+    missed = [f"left out, {each.name}: {each.complaint}" for each in contestants if each.complaint]
+    write_text(folder / "comparison.md", "\n".join([*(table.markdown() for table in tables), *missed, ""]))
     write_text(folder / "comparison.csv", csv_text(figures(cells, ways, baseline)))
     plot_times(folder / "times.png", cells, ways)
-    plot_accuracy(folder / "accuracy.png", cells)
-    print(f"written: {folder}/comparison.md, comparison.csv, times.png, accuracy.png")
+    written = "comparison.md, comparison.csv, times.png"
+    if not math.isnan(cells[0].top1):  # the list has labels
+        plot_accuracy(folder / "accuracy.png", cells)
+        written += ", accuracy.png"
+    return "\n".join([*(table.text() for table in tables), *missed, f"written: {folder}/{written}"])
 
 
 def as_before(contestant: Contestant) -> ClassifyFile:

@@ -171,6 +171,18 @@ def test_a_conversion_is_not_done_again(compared, tmp_path, run):
     assert len({row["saving"] for row in rows if row["network"] == "squeezenet1_1"}) == 2  # 0.0, and the second way
 
 
+def test_lists_without_labels_and_with_frames_that_cannot_be_read(compared, tmp_path, run):
+    names = [line.rpartition(" ")[0] for line in (compared.data / "val.txt").read_text(encoding="utf-8").splitlines()]
+    (tmp_path / "new.txt").write_text("".join(f"{name}\n" for name in ["nowhere.jpg", *names[:3]]), encoding="utf-8")
+    folder = tmp_path / "out"
+    shutil.copytree(compared.folder / "repvgg_a0", folder / "repvgg_a0")
+    arguments = ["-w", compared.repvgg, "-i", tmp_path / "new.txt", "--root", compared.data, "-o", folder]
+    done = run(COMPARE, *arguments, "--frames", 5, "--runtimes", "pytorch-fp32")
+    assert done.status == 0, done.err
+    assert {row["top1"] for row in read_csv(folder / "comparison.csv")} == {"nan", ""}
+    assert not (folder / "accuracy.png").exists()
+
+
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [

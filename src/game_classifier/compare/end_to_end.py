@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from game_classifier.compare.contestants import Contestant
-from game_classifier.compare.turns import Run, Times, in_turns
+from game_classifier.compare.turns import Amount, Run, Times, in_turns
 from game_classifier.data.filelist import FileList
 from game_classifier.deploy.runtime import Classifier
 from game_classifier.predict.shard import Predictor
@@ -31,31 +31,27 @@ def time_ways(
     frames: FileList,
     one_by_one: Mapping[str, ClassifyFile],
     one_by_one_way: str,
-    *,
-    total: int,
-    batch_size: int,
-    rounds: int,
-    threads: int,
+    amount: Amount,
 ) -> list[Way]:
-    """Classify `total` rows of the list, gone through again where it is shorter, in each way; loading is not timed.
+    """Classify so many rows of the list, gone through again where it is shorter, in each way; loading is not timed.
 
     `one_by_one` has for each network what classifies one file. Batch prediction runs as src/predict_repvgg.py
     does by default, npy files included.
     """
-    rows = np.arange(total) % len(frames)
-    predictors = {each.name: Predictor(each.default(), threads, batch_size) for each in contestants}
+    rows = np.arange(amount.frames) % len(frames)
+    predictors = {each.name: Predictor(each.default(), amount.threads, amount.batch_size) for each in contestants}
     runs = {}
     with tempfile.TemporaryDirectory() as scratch:
         for name, predictor in predictors.items():
             classify = one_by_one[name]
             runs[name, one_by_one_way] = Run(
-                total, lambda call, classify=classify: classify(frames.paths[rows[call]]), total
+                len(rows), lambda call, classify=classify: classify(frames.paths[rows[call]]), len(rows)
             )
-            parts = [_rows_of(frames, part) for part in np.array_split(rows, rounds)]
+            parts = [_rows_of(frames, part) for part in np.array_split(rows, amount.rounds)]
             runs[name, f"predict_repvgg.py: {_words(predictor.classifier)}"] = Run(
-                rounds, _predict_part(predictor, parts, Path(scratch)), total
+                amount.rounds, _predict_part(predictor, parts, Path(scratch)), len(rows)
             )
-        times = in_turns(runs, rounds, threads)
+        times = in_turns(runs, amount.rounds, amount.threads)
     return [Way(name, way, each) for (name, way), each in times.items()]
 
 

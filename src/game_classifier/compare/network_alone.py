@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from game_classifier.compare.contestants import Contestant
-from game_classifier.compare.turns import Run, Times, in_turns
+from game_classifier.compare.turns import Amount, Run, Times, in_turns
 from game_classifier.data.filelist import UNLABELLED
 from game_classifier.deploy.gate import GateFrames
 from game_classifier.deploy.runtime import Classifier
@@ -29,28 +29,24 @@ def time_networks(
     contestants: Sequence[Contestant],
     frames: Mapping[str, GateFrames],
     runtimes: Sequence[str],
-    *,
-    total: int,
-    batch_size: int,
-    rounds: int,
-    threads: int,
+    amount: Amount,
 ) -> list[Cell]:
-    """Let every network classify `total` frames in every runtime that it has a file for, all in turns.
+    """Let every network classify so many frames in every runtime that it has a file for, all in turns.
 
-    `frames` are those of each network, by its name: at least `total`, or they are gone through again. The cells
+    `frames` are those of each network, by its name; where they are fewer, they are gone through again. The cells
     are ordered by runtime, then by network.
     """
     timed = {}
     for runtime in runtimes:
         for contestant in contestants:
-            classifier = contestant.load(runtime, threads)
+            classifier = contestant.load(runtime, amount.threads)
             if classifier is not None:
-                timed[runtime, contestant.name] = _Timed(classifier, frames[contestant.name], total, batch_size)
+                timed[runtime, contestant.name] = _Timed(classifier, frames[contestant.name], amount.batch_size)
     runs = {}
     for key, each in timed.items():
-        runs[key, ONE] = Run(total, each.classify_one, total)
-        runs[key, BATCHES] = Run(-(-total // batch_size), each.classify_batch, total)
-    times = in_turns(runs, rounds, threads)
+        runs[key, ONE] = Run(amount.frames, each.classify_one, amount.frames)
+        runs[key, BATCHES] = Run(-(-amount.frames // amount.batch_size), each.classify_batch, amount.frames)
+    times = in_turns(runs, amount.rounds, amount.threads)
     return [
         Cell(name, runtime, each.top1(), times[(runtime, name), ONE], times[(runtime, name), BATCHES])
         for (runtime, name), each in timed.items()
@@ -60,7 +56,7 @@ def time_networks(
 class _Timed:
     """A classifier with its frames; it keeps what it answers in batches."""
 
-    def __init__(self, classifier: Classifier, frames: GateFrames, total: int, batch_size: int) -> None:
+    def __init__(self, classifier: Classifier, frames: GateFrames, batch_size: int) -> None:
         self.classifier, self.batch_size = classifier, batch_size
         self.labels = frames.labels
         # With a batch more at the end, so that the batch which goes round the end is a view and full, too.

@@ -15,6 +15,16 @@ WARM_UP_CALLS = 3  # of each run, not counted: libraries plan and fill their cac
 
 
 @dataclass(frozen=True)
+class Amount:
+    """How much is done, and how."""
+
+    frames: int
+    batch_size: int
+    rounds: int
+    threads: int
+
+
+@dataclass(frozen=True)
 class Run:
     """Work that is cut into calls; the time of each is kept."""
 
