@@ -8,18 +8,19 @@ is the same without the branches of its RepVGG blocks: for repyolov5s it is YOLO
 and forms.png into the output folder. Weights are random and frames noise: neither changes the time.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from game_classifier.command import CommandParser, positive, run_command
 from game_classifier.compare.charts import plot_forms
-from game_classifier.compare.forms import forms_figures, forms_of, forms_table, time_forms
-from game_classifier.compare.table import csv_text
+from game_classifier.compare.forms import Timing, forms_figures, forms_of, forms_table, time_forms
+from game_classifier.compare.table import Table, csv_text
 from game_classifier.device import choose_threads
 from game_classifier.storage import make_folder, write_text
 
 
 def main() -> None:
-    """Parse, measure one number of frames after the other, write."""
+    """Parse, measure one number of frames after the other, write after each."""
     parser = CommandParser(__doc__)
     add = parser.add_argument
     add("networks", nargs="*", default=["repyolov5s", "repvgg_a0"], help="(default: repyolov5s repvgg_a0)")
@@ -32,19 +33,25 @@ def main() -> None:
     arguments = parser.parse_args()
 
     folder, threads = make_folder(arguments.output), choose_threads(arguments.threads)
+    title = f"{arguments.size}x{arguments.size}, one frame at a time, PyTorch fp32, {threads} threads"
     timings = []
-    for name in arguments.networks:
-        forms = forms_of(name, arguments.classes, arguments.size)
+    # All are built first: a wrong name shall not end hours of measuring.
+    for forms in [forms_of(name, arguments.classes, arguments.size) for name in arguments.networks]:
         for frames in arguments.frames:
             timings += time_forms(forms, frames, arguments.size, arguments.rounds, threads)
-    figures = forms_figures(timings)
-    title = f"{arguments.size}x{arguments.size}, one frame at a time, PyTorch fp32, {threads} threads"
-    table = forms_table(figures, title)
+            table = write(folder, timings, title)  # what is measured stays, should the rest be interrupted
     print(table.text())
+    print(f"written: {folder}/forms.md, forms.csv, forms.png")
+
+
+def write(folder: Path, timings: Sequence[Timing], title: str) -> Table:
+    """Write the table, the figures and the picture; returns the table."""
+    figures = forms_figures(timings)
+    table = forms_table(figures, title)
     write_text(folder / "forms.md", table.markdown())
     write_text(folder / "forms.csv", csv_text(figures))
     plot_forms(folder / "forms.png", timings)
-    print(f"written: {folder}/forms.md, forms.csv, forms.png")
+    return table
 
 
 if __name__ == "__main__":

@@ -20,9 +20,10 @@ from game_classifier.compare.comparison import alone_table, figures, ways_table
 from game_classifier.compare.contestants import RUNTIMES, Contestant
 from game_classifier.compare.end_to_end import Way
 from game_classifier.compare.forms import forms_of, without_branches
-from game_classifier.compare.network_alone import Cell
+from game_classifier.compare.network_alone import Cell, time_networks
 from game_classifier.compare.table import Table, csv_text
-from game_classifier.compare.turns import Times
+from game_classifier.compare.turns import Amount, Times
+from game_classifier.errors import InputError
 from game_classifier.models.checkpoint import load_checkpoint, save_checkpoint
 from game_classifier.models.cost import cost
 from game_classifier.models.fold import fold
@@ -220,6 +221,8 @@ def test_a_format_that_missed_the_gate_is_left_out(tmp_path, trained):
     (tmp_path / "repvgg_a0_cpp_deploy.pt").write_bytes(b"of an earlier conversion")
     assert contestant.load("TorchScript fp32", 1) is None
     assert contestant.load("PyTorch fp32", 1) is not None
+    with pytest.raises(InputError, match="no network has a file for ONNX Runtime fp32 that passed the gate"):
+        time_networks([contestant], {}, ["ONNX Runtime fp32"], Amount(1, 1, 1, 1))
 
 
 def times(*rounds: list[float]) -> Times:
@@ -317,5 +320,6 @@ class TestForms:
         assert "| repyolov5s | deployed |" in (tmp_path / "forms.md").read_text(encoding="utf-8")
 
     def test_a_network_without_blocks_has_no_forms_to_compare(self, tmp_path, run):
-        done = run("scripts/compare_forms.py", "squeezenet1_1", "-o", tmp_path)
+        done = run("scripts/compare_forms.py", "repyolov5s", "squeezenet1_1", "--size", 64, "-o", tmp_path)
         assert done.error.startswith("squeezenet1_1: has no RepVGG blocks to fold")
+        assert not any(tmp_path.iterdir())  # before anything is measured

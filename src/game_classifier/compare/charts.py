@@ -63,7 +63,7 @@ def plot_accuracy(path: Path, cells: Sequence[Cell]) -> None:
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter("")
-    axes.margins(x=0.15)  # for the names
+    axes.margins(x=0.25)  # for the names
     axes.grid(alpha=0.3)
     figure.legend(loc="outside right upper")
     save_figure(figure, path)

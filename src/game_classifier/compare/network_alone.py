@@ -10,6 +10,7 @@ from game_classifier.compare.turns import Amount, Run, Times, in_turns
 from game_classifier.data.filelist import UNLABELLED
 from game_classifier.deploy.gate import GateFrames
 from game_classifier.deploy.runtime import Classifier
+from game_classifier.errors import InputError
 
 ONE, BATCHES = "one at a time", "batches"
 
@@ -34,14 +35,18 @@ def time_networks(
     """Let every network classify so many frames in every runtime that it has a file for, all in turns.
 
     `frames` are those of each network, by its name; where they are fewer, they are gone through again. The cells
-    are ordered by runtime, then by network.
+    are ordered by runtime, then by network. Raises InputError where there is no such file.
     """
+    pixels = {name: _with_a_batch_more(each.frames, amount.batch_size) for name, each in frames.items()}
     timed = {}
     for runtime in runtimes:
         for contestant in contestants:
             classifier = contestant.load(runtime, amount.threads)
             if classifier is not None:
-                timed[runtime, contestant.name] = _Timed(classifier, frames[contestant.name], amount.batch_size)
+                name = contestant.name
+                timed[runtime, name] = _Timed(classifier, pixels[name], frames[name].labels, amount.batch_size)
+    if not timed:
+        raise InputError(f"no network has a file for {', '.join(runtimes)} that passed the gate; give other --runtimes")
     runs = {}
     for key, each in timed.items():
         runs[key, ONE] = Run(amount.frames, each.classify_one, amount.frames)
@@ -53,15 +58,17 @@ def time_networks(
     ]
 
 
+def _with_a_batch_more(frames: np.ndarray, batch_size: int) -> np.ndarray:
+    """`frames` and the first of them again, so that a batch which goes round the end is a view and full, too."""
+    return np.concatenate([frames, np.resize(frames, (batch_size, *frames.shape[1:]))])
+
+
 class _Timed:
     """A classifier with its frames; it keeps what it answers in batches."""
 
-    def __init__(self, classifier: Classifier, frames: GateFrames, batch_size: int) -> None:
+    def __init__(self, classifier: Classifier, frames: np.ndarray, labels: np.ndarray, batch_size: int) -> None:
         self.classifier, self.batch_size = classifier, batch_size
-        self.labels = frames.labels
-        # With a batch more at the end, so that the batch which goes round the end is a view and full, too.
-        again = np.resize(frames.frames, (batch_size, *frames.frames.shape[1:]))
-        self.frames = np.concatenate([frames.frames, again])
+        self.frames, self.labels = frames, labels
         self.predicted = np.zeros(len(self.frames), np.int64)
 
     def classify_one(self, call: int) -> None:
