@@ -101,14 +101,16 @@ def _convert(path: Path, checkpoint: Checkpoint, folder: Path, command: Sequence
     # format misses the gate; that one is then left out of the tables.
     subprocess.run([*command, "-w", str(path), "-o", str(folder)], stdout=subprocess.DEVNULL)
     conversion = _read_conversion(folder, weights)
-    if conversion is None or not conversion["files"]:
+    if conversion is None:
         raise InputError(f"{path}: could not be converted, for the reason above")
     return conversion
 
 
 def _read_conversion(folder: Path, weights_sha256: str) -> dict[str, Any] | None:
+    """conversion.json; None unless it is of these weights, and the file that prediction starts from passed."""
     try:
         conversion = json.loads((folder / CONVERSION_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return conversion if conversion["weights_sha256"] == weights_sha256 else None
+    deployed = f"{conversion['network']}{RUNTIMES['TorchScript fp32'][0]}"
+    return conversion if conversion["weights_sha256"] == weights_sha256 and deployed in conversion["files"] else None
