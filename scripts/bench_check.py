@@ -19,9 +19,9 @@ from pathlib import Path
 import numpy as np
 import simplejpeg
 
-from game_classifier.data.frames import read_file
-from game_classifier.data.inspect import INSPECTED, inspect_files
+from game_classifier.checks.inspect_frames import INSPECTED, inspect_files
 from game_classifier.device import choose_threads
+from game_classifier.frames.decode import read_file
 
 ROUNDS = 3
 FILES_A_TASK = 16

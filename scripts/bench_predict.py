@@ -31,11 +31,11 @@ from timm.data import create_loader, create_transform
 from timm.utils.model import reparameterize_model
 from torch.utils.data import Dataset
 
-from game_classifier.data.filelist import FileList, read_file_list
-from game_classifier.data.frames import Preprocessing, decode_resized
-from game_classifier.deploy.runtime import Classifier, load_classifier
 from game_classifier.device import choose_threads
-from game_classifier.predict.shard import Predictor
+from game_classifier.frames.decode import Preprocessing, decode_resized
+from game_classifier.lists.filelist import FileList, read_file_list
+from game_classifier.predict.predict_list import Predictor
+from game_classifier.runtime.runner import Runner, load_runner
 from game_classifier.storage import write_json
 
 NETWORK_BATCHES = 10  # of each thread, in a round of the network alone
@@ -57,9 +57,9 @@ def main() -> None:
     network = arguments.weights.name.partition("_cpp_deploy")[0]
     beside = arguments.weights.with_name
     ours = {
-        "INT8": load_classifier(beside(f"{network}_openvino_int8.xml"), "cpu"),
-        "bf16": load_classifier(beside(f"{network}_openvino.xml"), "cpu", "bf16"),
-        "fp32": load_classifier(beside(f"{network}_openvino.xml"), "cpu", "fp32"),
+        "INT8": load_runner(beside(f"{network}_openvino_int8.xml"), "cpu"),
+        "bf16": load_runner(beside(f"{network}_openvino.xml"), "cpu", "bf16"),
+        "fp32": load_runner(beside(f"{network}_openvino.xml"), "cpu", "fp32"),
     }
     frames = read_file_list(arguments.input, len(ours["INT8"].class_names))
     if arguments.lines:
@@ -71,7 +71,7 @@ def main() -> None:
 
 
 def compare(
-    ours: dict[str, Classifier], frames: FileList, network: str, batch_size: int, rounds: int
+    ours: dict[str, Runner], frames: FileList, network: str, batch_size: int, rounds: int
 ) -> dict[str, dict[str, float]]:
     """Print and return milliseconds a frame of each, and the ratios."""
     threads = choose_threads(None)
@@ -111,9 +111,7 @@ def compare(
     return figures
 
 
-def end_to_end(
-    classifier: Classifier, frames: FileList, threads: int, batch_size: int, scratch: Path
-) -> Callable[[], int]:
+def end_to_end(classifier: Runner, frames: FileList, threads: int, batch_size: int, scratch: Path) -> Callable[[], int]:
     """A round of ours: files in, an npy file with its manifest out."""
     predictor = Predictor(classifier, threads, batch_size)
 
@@ -136,7 +134,7 @@ def decoding(frames: FileList, size: Preprocessing, threads: int) -> Callable[[]
     return lambda: in_threads(some, [range(first, len(frames), threads) for first in range(threads)], len(frames))
 
 
-def network_alone(classifier: Classifier, threads: int, batch_size: int) -> Callable[[], int]:
+def network_alone(classifier: Runner, threads: int, batch_size: int) -> Callable[[], int]:
     """A round of the network on frames that are there."""
     size = classifier.preprocessing
     batch = np.random.default_rng(0).integers(0, 256, (batch_size, size.height, size.width, 3), dtype=np.uint8)
@@ -205,7 +203,7 @@ def timm_run(
     return run
 
 
-def long_run(classifier: Classifier, frames: FileList, lines: int, batch_size: int) -> dict[str, float]:
+def long_run(classifier: Runner, frames: FileList, lines: int, batch_size: int) -> dict[str, float]:
     """Predict `lines` lines into one npy file, and say how fast and in how much memory."""
     paths = list(itertools.islice(itertools.cycle(frames.paths), lines))
     labels = np.resize(frames.labels, lines)

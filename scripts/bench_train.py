@@ -27,8 +27,8 @@ from torch import nn
 from torch.utils.data import DataLoader, RandomSampler
 
 from game_classifier.config import Config, read_config
-from game_classifier.data.dataset import Dataset, read_dataset
 from game_classifier.device import choose_threads
+from game_classifier.lists.dataset import Dataset, read_dataset
 from game_classifier.models.repvgg import avoid_strided_pointwise
 from game_classifier.training import fit as ours
 from game_classifier.training.epoch import train_epoch, validate

@@ -28,11 +28,11 @@ from game_classifier.compare.end_to_end import ClassifyFile, Way, time_ways
 from game_classifier.compare.network_alone import Cell, time_networks
 from game_classifier.compare.table import csv_text
 from game_classifier.compare.turns import Amount
-from game_classifier.data.dataset import VAL_LIST
-from game_classifier.data.filelist import FileList, read_file_list
 from game_classifier.deploy.frame_sets import gate_frames
 from game_classifier.device import choose_threads
 from game_classifier.errors import InputError
+from game_classifier.lists.dataset import VAL_LIST
+from game_classifier.lists.filelist import FileList, read_file_list
 from game_classifier.models.fold import fold
 from game_classifier.storage import make_folder, write_text
 

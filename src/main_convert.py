@@ -16,21 +16,21 @@ from pathlib import Path
 
 from game_classifier.command import CommandParser, positive, run_command
 from game_classifier.config import Config, read_config
-from game_classifier.data.classes import read_class_names
-from game_classifier.data.dataset import TRAIN_LIST, VAL_LIST
-from game_classifier.data.filelist import FileList, list_of_images, read_file_list
-from game_classifier.data.list_manifest import require_same_classes
 from game_classifier.deploy.drawing import draw_fold
 from game_classifier.deploy.export import CONVERSION_FILE, Conversion, convert
 from game_classifier.deploy.forms import FORMATS, installed_formats
 from game_classifier.deploy.frame_sets import calibration_frames, gate_frames
 from game_classifier.deploy.gate import Thresholds, gate_table
 from game_classifier.deploy.golden import write_golden
-from game_classifier.deploy.runtime import load_classifier
 from game_classifier.device import choose_threads
 from game_classifier.errors import InputError
+from game_classifier.lists.classes import read_class_names
+from game_classifier.lists.dataset import TRAIN_LIST, VAL_LIST
+from game_classifier.lists.filelist import FileList, list_of_images, read_file_list
+from game_classifier.lists.manifest import require_same_classes
 from game_classifier.models.adopt import adopt_weights
 from game_classifier.models.checkpoint import Checkpoint, load_checkpoint
+from game_classifier.runtime.runner import load_runner
 
 DEFAULT_CONFIG = Path(__file__).resolve().parents[1] / "config" / "default.json"
 ALL = "all"
@@ -105,7 +105,7 @@ def main() -> None:
     print_conversion(conversion, len(checkpoint.class_names))
     if arguments.golden:
         folder = arguments.output / f"{checkpoint.network}_golden"
-        write_golden(folder, load_classifier(conversion.files[0], "cpu"), judged.paths[: arguments.golden])
+        write_golden(folder, load_runner(conversion.files[0], "cpu"), judged.paths[: arguments.golden])
         print(f"written: {folder}/golden.json, with the frames beside it")
 
 

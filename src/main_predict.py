@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from game_classifier.command import CommandParser, run_command
-from game_classifier.data.filelist import UNLABELLED, read_file_list
-from game_classifier.data.frames import FrameError, read_frame
-from game_classifier.data.list_manifest import require_same_classes
-from game_classifier.deploy.runtime import Classifier, load_classifier
 from game_classifier.device import choose_threads
 from game_classifier.errors import InputError
-from game_classifier.report.evaluate import evaluate, unread_lines
-from game_classifier.report.tables import summary_table, top_classes_table, worst_classes_table
+from game_classifier.frames.decode import FrameError, read_frame
+from game_classifier.lists.filelist import UNLABELLED, read_file_list
+from game_classifier.lists.manifest import require_same_classes
+from game_classifier.pages.tables import summary_table, top_classes_table, worst_classes_table
+from game_classifier.runtime.runner import Runner, load_runner
+from game_classifier.scoring.evaluate import evaluate, unread_lines
 
 CLASSES_SHOWN = 5
 
@@ -38,7 +38,7 @@ def main() -> None:
         raise InputError(
             f"{lists[0]}: one list at a time, and no image files beside it; src/predict_repvgg.py takes many lists"
         )
-    classifier = load_classifier(arguments.weights, arguments.device, arguments.precision)
+    classifier = load_runner(arguments.weights, arguments.device, arguments.precision)
     print(classifier)
     if lists:
         validate(classifier, lists[0], arguments.root, arguments.batch_size, choose_threads(arguments.threads))
@@ -46,7 +46,7 @@ def main() -> None:
         classify_images(classifier, arguments.input)
 
 
-def validate(classifier: Classifier, path: Path, root: Path | None, batch_size: int, threads: int) -> None:
+def validate(classifier: Runner, path: Path, root: Path | None, batch_size: int, threads: int) -> None:
     """Print the scores on a labelled list."""
     frames = read_file_list(path, len(classifier.class_names), root)
     require_same_classes(frames, classifier.class_names, classifier.source)
@@ -68,7 +68,7 @@ def validate(classifier: Classifier, path: Path, root: Path | None, batch_size: 
     )
 
 
-def classify_images(classifier: Classifier, paths: list[Path]) -> None:
+def classify_images(classifier: Runner, paths: list[Path]) -> None:
     """Print the likeliest classes of each image."""
     for path in paths:
         try:

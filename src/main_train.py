@@ -18,9 +18,8 @@ from typing import Any, NoReturn
 
 from game_classifier.command import CommandParser, run_command
 from game_classifier.config import read_config
-from game_classifier.data.dataset import read_dataset
-from game_classifier.report.progress import progress
-from game_classifier.report.tables import table
+from game_classifier.console import progress, table
+from game_classifier.lists.dataset import read_dataset
 from game_classifier.training.fit import fit
 from game_classifier.training.folds import find_folds, fold_output, summarize_folds
 from game_classifier.training.world import join_world, leave_world

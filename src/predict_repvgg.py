@@ -14,16 +14,16 @@ import time
 from pathlib import Path
 
 from game_classifier.command import CommandParser, run_command
-from game_classifier.deploy.choose import fastest_file
-from game_classifier.deploy.runtime import load_classifier
 from game_classifier.device import choose_threads
 from game_classifier.errors import InputError
+from game_classifier.pages.results_tables import calibration_line, confused_pairs_table
+from game_classifier.pages.tables import predicted_counts_table, summary_table, worst_classes_table
+from game_classifier.predict.open_lists import find_lists, predict_lists, read_list
+from game_classifier.predict.predict_list import Predictor
 from game_classifier.predict.ray_engine import Job, predict_with_ray
 from game_classifier.predict.results import FILES, Results, collect, write_results
-from game_classifier.predict.run import find_lists, predict_lists, read_list
-from game_classifier.predict.shard import Predictor
-from game_classifier.report.results_tables import calibration_line, confused_pairs_table
-from game_classifier.report.tables import predicted_counts_table, summary_table, worst_classes_table
+from game_classifier.runtime.fastest import fastest_file
+from game_classifier.runtime.runner import load_runner
 
 UNREAD_SHOWN = 10
 
@@ -73,7 +73,7 @@ def predict(arguments: argparse.Namespace) -> None:
     weights, threads = arguments.weights.absolute(), choose_threads(arguments.threads)
     if arguments.runtime == "auto" and arguments.precision == "auto" and weights.suffix == ".pt":
         weights = fastest_file(weights, arguments.device)
-    classifier = load_classifier(weights, arguments.device, arguments.precision)
+    classifier = load_runner(weights, arguments.device, arguments.precision)
     # All lists are read before the first frame is predicted, so that a wrong one shows at once.
     lists = [read_list(each, classifier, root) for each in find_lists(source)]
     total = sum(map(len, lists))

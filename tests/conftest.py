@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from game_classifier.config import Config
-from game_classifier.data.annotate import annotate
-from game_classifier.data.dataset import read_dataset
+from game_classifier.datasets.write_lists import annotate
+from game_classifier.lists.dataset import read_dataset
 from game_classifier.training.fit import fit
 
 ROOT = Path(__file__).resolve().parents[1]

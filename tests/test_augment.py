@@ -2,8 +2,8 @@ import dataclasses
 
 import torch
 
-from game_classifier.data import stream_layout
-from game_classifier.data.augment import Augmentation, augment
+from game_classifier.frames import stream_layout
+from game_classifier.frames.augment import Augmentation, augment
 
 NONE = Augmentation(zoom=0, shift=0, brightness=0, contrast=0, erase=0, stream=0)
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from conftest import draw_frame
 
-from game_classifier.data.filelist import read_file_list
-from game_classifier.data.frames import MAX_BYTES, FrameStatus
-from game_classifier.deploy.runtime import load_classifier
-from game_classifier.predict.run import predict_lists
-from game_classifier.predict.shard import Predictor
+from game_classifier.frames.decode import MAX_BYTES, FrameStatus
+from game_classifier.lists.filelist import read_file_list
+from game_classifier.predict.open_lists import predict_lists
+from game_classifier.predict.predict_list import Predictor
+from game_classifier.runtime.runner import load_runner
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "TGA", "ICO", "JPEG2000", "PCX", "SGI", "DDS")
 MODES = ("1", "L", "P", "RGB", "RGBA", "LA", "CMYK", "I;16", "I", "F", "YCbCr", "HSV")
@@ -116,7 +116,7 @@ def test_no_file_ends_a_run_or_moves_a_row(tmp_path, trained, unreadable):
     good.save(tmp_path / "good.png")
     lines = [each for name in names for each in (name, b"good.png")]
     (tmp_path / "all.txt").write_bytes(b"".join(line + b"\n" for line in lines))
-    classifier = load_classifier(trained.best, "cpu")
+    classifier = load_runner(trained.best, "cpu")
     predict_lists([read_file_list(tmp_path / "all.txt", 3)], Predictor(classifier, 2, 16), tmp_path / "save")
     table = np.load(tmp_path / "save" / "all.npy")
     assert len(table) == len(lines) > 500

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from game_classifier.data.folders import IMAGE_SUFFIXES
-from game_classifier.data.inspect import FORMATS
+from game_classifier.checks.inspect_frames import FORMATS
+from game_classifier.lists.folders import IMAGE_SUFFIXES
 
 NAMES = ("pong", "space invaders", "蓝色")
 

@@ -4,8 +4,8 @@ import resource
 import pytest
 import torch
 
-from game_classifier.data.frames import Preprocessing
 from game_classifier.errors import InputError
+from game_classifier.frames.decode import Preprocessing
 from game_classifier.models.checkpoint import FORMAT, Checkpoint, load_checkpoint, save_checkpoint
 from game_classifier.models.zoo import build_model
 from game_classifier.storage import write_text

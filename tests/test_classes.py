@@ -1,7 +1,7 @@
 import pytest
 
-from game_classifier.data.classes import class_hash, read_class_names, write_class_names
 from game_classifier.errors import InputError
+from game_classifier.lists.classes import class_hash, read_class_names, write_class_names
 
 
 def test_names_with_spaces_and_any_script_come_back_in_index_order(tmp_path):

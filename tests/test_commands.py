@@ -15,9 +15,9 @@ import torch
 from conftest import CLASSES, ROOT, make_class_folders, make_dataset
 from PIL import Image
 
-from game_classifier.deploy.runtime import load_classifier
 from game_classifier.models.checkpoint import load_checkpoint, save_checkpoint
 from game_classifier.models.fold import fold
+from game_classifier.runtime.runner import load_runner
 
 MAINS = ("main_train", "main_convert", "main_predict", "predict_repvgg")
 TOOLS = ("split_data", "get_annotation", "import_list", "shard_list", "record_games")
@@ -237,9 +237,9 @@ def test_weights_from_elsewhere_convert_with_their_class_file(tmp_path, run, tra
     classes = trained.dataset / "annotations.txt"
     converted = run("src/main_convert.py", "-w", tmp_path / "timm.pth", "-c", classes, *options)
     assert "weights of timm:" in converted.out
-    deployed = load_classifier(tmp_path / "out" / "repvgg_a0_cpp_deploy.pt", "cpu")
+    deployed = load_runner(tmp_path / "out" / "repvgg_a0_cpp_deploy.pt", "cpu")
     frames = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
-    np.testing.assert_allclose(deployed(frames), load_classifier(trained.best, "cpu")(frames), atol=1e-6)
+    np.testing.assert_allclose(deployed(frames), load_runner(trained.best, "cpu")(frames), atol=1e-6)
     (tmp_path / "two.txt").write_text("one 0\ntwo 1\n")
     fewer = run("src/main_convert.py", "-w", tmp_path / "timm.pth", "-c", tmp_path / "two.txt", *options)
     assert "its classifier is not that of the 2 classes given (new (3 classes there, 2 here))" in fewer.error

@@ -18,7 +18,7 @@ from conftest import ROOT, Outcome
 from PIL import Image
 from test_export import converted
 
-from game_classifier.deploy.runtime import load_classifier
+from game_classifier.runtime.runner import load_runner
 
 SOURCES = ROOT / "scripts" / "cpp_predict"
 MISSING_JPEG = "libjpeg's header is not installed (Debian: libjpeg62-turbo-dev)"
@@ -115,7 +115,7 @@ def test_the_same_pixels_get_the_probabilities_that_python_gives_them(cpp, deplo
     files = [write_ppm(tmp_path / f"{scene.shape[1]}.ppm", scene) for scene in scenes]
     outcome = cpp(deploy_file, *files, "--all")
     assert (outcome.status, outcome.err) == (0, "")
-    classifier = load_classifier(deploy_file, "cpu")
+    classifier = load_runner(deploy_file, "cpu")
     for answer, file, scene in zip(answers(outcome), files, scenes, strict=True):
         expected = classifier(scene[None])[0]
         assert (answer.path, tuple(answer.probabilities)) == (str(file), classifier.class_names)
@@ -142,7 +142,7 @@ def test_jpegs_get_the_probabilities_that_python_gives_their_full_size_decode(cp
             image.convert("L" if form == "grey" else "RGB").save(files[-1], quality=85, **options)
     outcome = cpp(deploy_file, *files, "--all")
     assert (outcome.status, outcome.err) == (0, "")
-    classifier = load_classifier(deploy_file, "cpu")
+    classifier = load_runner(deploy_file, "cpu")
     for answer, file in zip(answers(outcome), files, strict=True):
         # libjpeg-turbo 2.1 (Debian 12's) and 3.2 (simplejpeg's and Pillow's) decode to the same pixels, bit by bit.
         pixels = simplejpeg.decode_jpeg(file.read_bytes(), "RGB")

@@ -15,18 +15,18 @@ import torch
 from conftest import draw_frame
 from test_models import randomise_batch_norms
 
-from game_classifier.data.filelist import read_file_list
-from game_classifier.data.frames import Preprocessing
 from game_classifier.deploy import export, forms, openvino_file, quantize
 from game_classifier.deploy.export import Conversion, convert
 from game_classifier.deploy.frame_sets import calibration_frames, gate_frames
 from game_classifier.deploy.gate import GateFrames, Row, Thresholds
 from game_classifier.deploy.golden import write_golden
-from game_classifier.deploy.metadata import Metadata, read_metadata
-from game_classifier.deploy.runtime import load_classifier
 from game_classifier.errors import InputError
+from game_classifier.frames.decode import Preprocessing
+from game_classifier.lists.filelist import read_file_list
 from game_classifier.models.checkpoint import Checkpoint, load_checkpoint
 from game_classifier.models.zoo import build_model
+from game_classifier.runtime.metadata import Metadata, read_metadata
+from game_classifier.runtime.runner import load_runner
 
 NAMES = ("space invaders", "乒乓", "Ms. Pac-Man")
 FILES = {
@@ -87,7 +87,7 @@ def test_the_deploy_file_answers_as_the_checkpoint_does_on_frames_of_any_size(tm
         frames = torch.from_numpy(np.stack([np.asarray(draw_frame(i, 0, shape[::-1])) for i in range(3)]))
         with torch.inference_mode():
             probabilities = module(frames)
-            pixels = export.FrameClassifier(torch.nn.Identity(), size).pixels(frames)
+            pixels = export.FrameNetwork(torch.nn.Identity(), size).pixels(frames)
             expected = trained(pixels.double()).softmax(1)
         assert probabilities.dtype == torch.float32
         torch.testing.assert_close(probabilities.double(), expected, atol=1e-5, rtol=0)
@@ -96,17 +96,17 @@ def test_the_deploy_file_answers_as_the_checkpoint_does_on_frames_of_any_size(tm
 def test_squeezenet_converts_too(tmp_path):
     conversion = convert(checkpoint("squeezenet1_1"), tmp_path, drawn_frames(), formats=["pt", "onnx", "openvino"])
     assert conversion.parameters_deployed == conversion.parameters_trained
-    assert {load_classifier(path, "cpu").class_names[1] for path in conversion.files} == {"乒乓"}
+    assert {load_runner(path, "cpu").class_names[1] for path in conversion.files} == {"乒乓"}
 
 
 def test_every_format_is_written_and_answers_as_the_trained_network_does(everything, trained):
     folder = everything.files[0].parent
     assert listing(folder) == sorted(["conversion.json", *chain(*FILES.values())])
-    reference = load_classifier(trained.best, "cpu")
+    reference = load_runner(trained.best, "cpu")
     frames = drawn_frames(12, side=32, first=500).frames
     expected = reference(frames)
     for path, runs_in in zip(everything.files, ("fp32", "bf16", "fp32", None, "int8"), strict=True):
-        classifier = load_classifier(path, "cpu")
+        classifier = load_runner(path, "cpu")
         assert (classifier.class_names, classifier.preprocessing) == (reference.class_names, reference.preprocessing)
         assert runs_in in (classifier.precision, None)
         answers = classifier(frames)
@@ -115,7 +115,7 @@ def test_every_format_is_written_and_answers_as_the_trained_network_does(everyth
         tolerance = {"fp32": 1e-5, "bf16": 0.1, "int8": 0.35}[classifier.precision]
         assert abs(answers - expected).max() < tolerance, path
         np.testing.assert_array_equal(classifier(frames[:5]).argmax(1), answers[:5].argmax(1))
-    exact = load_classifier(everything.files[3], "cpu", "fp32")
+    exact = load_runner(everything.files[3], "cpu", "fp32")
     assert exact.precision == "fp32"
     np.testing.assert_allclose(exact(frames), expected, atol=1e-5)
 
@@ -148,7 +148,7 @@ def test_the_table_is_in_conversion_json_and_in_every_file(everything):
 
 def test_onnx_and_openvino_resize_whole_frames_inside(everything, trained):
     frames = np.stack([np.asarray(draw_frame(i, 700 + i, (160, 90))) for i in range(3)])
-    expected = load_classifier(everything.files[0], "cpu")(frames)  # its resizing is proved above
+    expected = load_runner(everything.files[0], "cpu")(frames)  # its resizing is proved above
     session = onnxruntime.InferenceSession(str(everything.files[2]))
     np.testing.assert_allclose(session.run(None, {"frames": frames})[0], expected, atol=0.02)
     model = ov.Core().compile_model(
@@ -162,12 +162,12 @@ def test_a_compiled_file(tmp_path):
     frames = drawn_frames()
     conversion = convert(checkpoint("squeezenet1_1"), tmp_path, frames, formats=["pt", "pt2"])
     assert listing(tmp_path) == ["conversion.json", "squeezenet1_1.pt2", "squeezenet1_1_cpp_deploy.pt"]
-    script, compiled = (load_classifier(path, "cpu") for path in conversion.files)
+    script, compiled = (load_runner(path, "cpu") for path in conversion.files)
     assert (compiled.class_names, compiled.preprocessing, compiled.precision) == (NAMES, script.preprocessing, "fp32")
     np.testing.assert_allclose(compiled(frames.frames[:3]), script(frames.frames[:3]), atol=1e-5)
     (tmp_path / "half.pt2").write_bytes(conversion.files[1].read_bytes()[:5000])
     with pytest.raises(InputError, match=r"half.pt2: not a compiled file for this machine"):
-        load_classifier(tmp_path / "half.pt2")
+        load_runner(tmp_path / "half.pt2")
 
 
 def test_letterboxing_stays_with_the_caller_of_onnx_and_openvino(tmp_path):
@@ -324,7 +324,7 @@ def test_weights_that_are_not_finite_are_refused(tmp_path):
 
 def test_golden_vectors(tmp_path):
     draw_frame(0, 0, (160, 90)).save(tmp_path / "frame.jpg")
-    classifier = load_classifier(converted(tmp_path / "out"), "cpu")
+    classifier = load_runner(converted(tmp_path / "out"), "cpu")
     write_golden(tmp_path / "golden", classifier, [str(tmp_path / "frame.jpg")])
     values = json.loads((tmp_path / "golden" / "golden.json").read_text(encoding="utf-8"))
     header, pixels = (tmp_path / "golden" / "0.ppm").read_bytes().split(b"255\n", 1)
@@ -336,7 +336,7 @@ def test_golden_vectors(tmp_path):
 
 def test_a_checkpoint_runs_in_bf16_on_request(trained):
     frames = drawn_frames(6, side=32).frames
-    exact, rounded = load_classifier(trained.best, "cpu"), load_classifier(trained.best, "cpu", "bf16")
+    exact, rounded = load_runner(trained.best, "cpu"), load_runner(trained.best, "cpu", "bf16")
     assert (exact.precision, rounded.precision) == ("fp32", "bf16")
     difference = abs(exact(frames) - rounded(frames)).max()
     assert 0 < difference < 0.1
@@ -345,7 +345,7 @@ def test_a_checkpoint_runs_in_bf16_on_request(trained):
 def test_files_that_are_none_of_ours_are_refused(tmp_path):
     def refused(path: Path, match: str, **options) -> None:
         with pytest.raises(InputError, match=match):
-            load_classifier(path, **options)
+            load_runner(path, **options)
 
     refused(tmp_path / "none.pt", "no such file")
     refused(tmp_path / "model.tflite", r"give a checkpoint \(.pth\) or a deployed file \(.pt, .onnx, .xml, .pt2\)")

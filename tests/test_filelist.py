@@ -3,8 +3,8 @@ import os
 import numpy as np
 import pytest
 
-from game_classifier.data.filelist import read_file_list, require_complete, write_file_list
 from game_classifier.errors import InputError
+from game_classifier.lists.filelist import read_file_list, require_complete, write_file_list
 
 
 def write(path, text):

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from game_classifier.data.frames import (
+from game_classifier.frames.decode import (
     RESIZE_MODES,
     FrameError,
     FrameStatus,

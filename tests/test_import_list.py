@@ -1,9 +1,9 @@
 import pytest
 from conftest import make_class_folders
 
-from game_classifier.data.dataset import read_dataset
-from game_classifier.data.import_list import Entry, label_entries
+from game_classifier.datasets.import_list import Entry, label_entries
 from game_classifier.errors import InputError
+from game_classifier.lists.dataset import read_dataset
 
 NAMES = ("红色 条纹", "green")
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from conftest import draw_frame
 
-from game_classifier.data.frames import FrameStatus, Preprocessing, read_frame
-from game_classifier.data.loader import load_batches
+from game_classifier.frames.decode import FrameStatus, Preprocessing, read_frame
+from game_classifier.frames.loader import load_batches
 
 SMALL = Preprocessing(32, 48)
 

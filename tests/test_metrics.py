@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support, top_k_accuracy_score
 
-from game_classifier.report.calibration import BINS, Calibration
-from game_classifier.report.metrics import Scores, confused_pairs, mostly_taken_for
+from game_classifier.scoring.calibration import BINS, Calibration
+from game_classifier.scoring.metrics import Scores, confused_pairs, mostly_taken_for
 
 
 def predictions(frames: int = 500, classes: int = 12) -> tuple[np.ndarray, np.ndarray]:

@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from game_classifier.data.frames import Preprocessing, resize_frames
 from game_classifier.errors import InputError
-from game_classifier.models.fold import FrameClassifier, fold, fold_float64
+from game_classifier.frames.decode import Preprocessing, resize_frames
+from game_classifier.models.fold import fold, fold_float64
+from game_classifier.models.frame_network import FrameNetwork, answering
 from game_classifier.models.repvgg import SubsampledPointwise
 from game_classifier.models.zoo import build_model, parameter_count
 
@@ -106,7 +107,7 @@ def test_the_frame_classifier_resizes_normalises_and_sums_to_one():
     torch.manual_seed(0)
     preprocessing = Preprocessing(40, 56, "letterbox", (0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
     network = build_model("squeezenet1_1", 3).eval()
-    classifier = FrameClassifier(network, preprocessing).eval()
+    classifier = FrameNetwork(answering(network), preprocessing).eval()
     frames = torch.randint(0, 256, (2, 90, 160, 3), dtype=torch.uint8)
     with torch.inference_mode():
         probabilities = classifier(frames)

@@ -5,8 +5,8 @@ import time
 import numpy as np
 import pytest
 
-from game_classifier.data import near_duplicates
-from game_classifier.data.near_duplicates import MAX_DISTANCE, MAX_GREY_DIFFERENCE, NO_TWIN, Signatures, nearest_twins
+from game_classifier.checks import near_duplicates
+from game_classifier.checks.near_duplicates import MAX_DISTANCE, MAX_GREY_DIFFERENCE, NO_TWIN, Signatures, nearest_twins
 
 
 def clustered(count: int, seed: int, near: np.ndarray | None = None) -> np.ndarray:

@@ -10,26 +10,26 @@ import numpy as np
 import pytest
 from conftest import make_dataset
 
-from game_classifier.data.filelist import read_file_list
-from game_classifier.data.folders import list_images
-from game_classifier.data.frames import FrameStatus, read_frame
-from game_classifier.data.tar_list import read_tar_list
-from game_classifier.deploy.choose import fastest_file
 from game_classifier.deploy.export import convert
 from game_classifier.deploy.frame_sets import gate_frames
 from game_classifier.deploy.gate import GateFrames
-from game_classifier.deploy.runtime import load_classifier
 from game_classifier.errors import InputError
+from game_classifier.frames.decode import FrameStatus, read_frame
+from game_classifier.lists.filelist import read_file_list
+from game_classifier.lists.folders import list_images
+from game_classifier.lists.tar_list import read_tar_list
 from game_classifier.models.checkpoint import load_checkpoint
-from game_classifier.predict import shard
+from game_classifier.predict import predict_list
+from game_classifier.predict.open_lists import find_lists, predict_lists, read_list
+from game_classifier.predict.predict_list import Predictor, read_shards, row_type
 from game_classifier.predict.results import collect, write_results
-from game_classifier.predict.run import find_lists, predict_lists, read_list
-from game_classifier.predict.shard import Predictor, read_shards, row_type
+from game_classifier.runtime.fastest import fastest_file
+from game_classifier.runtime.runner import load_runner
 
 
 @pytest.fixture
 def classifier(trained):
-    return load_classifier(trained.best)
+    return load_runner(trained.best)
 
 
 def predict(classifier, save, *lists, batch_size=4, threads=3):
@@ -99,7 +99,7 @@ def deployed(tmp_path_factory, trained):
 def test_equal_frames_have_equal_rows_whatever_the_batch_the_position_and_the_threads(
     tmp_path, deployed, trained, name
 ):
-    classifier = load_classifier(trained.best if name == "pth" else deployed[name], "cpu")
+    classifier = load_runner(trained.best if name == "pth" else deployed[name], "cpu")
     lines = [f"{trained.dataset}/{line}\n" for line in (trained.dataset / "val.txt").read_text().splitlines()]
     (tmp_path / "a.txt").write_text("".join(lines))
     (tmp_path / "b.txt").write_text("".join([*lines[3:], "missing.jpg 1\n", *lines[:3]]))
@@ -160,7 +160,7 @@ def test_a_manifest_never_describes_another_array(tmp_path, classifier, trained,
     def die(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(shard, "write_json", die)  # after the new array is in place
+    monkeypatch.setattr(predict_list, "write_json", die)  # after the new array is in place
     with pytest.raises(KeyboardInterrupt):
         predict(classifier, save, path)
     monkeypatch.undo()

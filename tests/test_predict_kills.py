@@ -13,7 +13,7 @@ import psutil
 import pytest
 from conftest import ROOT
 
-from game_classifier.data.shards import write_shards
+from game_classifier.datasets.cut_list import write_shards
 
 KILLS = int(os.environ.get("GAME_CLASSIFIER_KILLS", "3"))
 

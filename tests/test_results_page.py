@@ -15,14 +15,16 @@ import pytest
 from conftest import draw_frame
 from PIL import Image
 
-from game_classifier.data.filelist import FileList, list_of_images, read_file_list
-from game_classifier.data.frames import FrameStatus
-from game_classifier.data.tar_list import read_tar_list
+from game_classifier.frames.decode import FrameStatus
+from game_classifier.lists import reopen
+from game_classifier.lists.filelist import FileList, list_of_images, read_file_list
+from game_classifier.lists.tar_list import read_tar_list
+from game_classifier.pages import results_page
 from game_classifier.predict import results as results_module
+from game_classifier.predict.predict_list import FORMAT, row_type
 from game_classifier.predict.results import collect, write_results
-from game_classifier.predict.shard import FORMAT, row_type
-from game_classifier.report import listed_frames, predictions, results_page
-from game_classifier.report.ranking import RANKED, Ranking
+from game_classifier.scoring import results as results_of_rows
+from game_classifier.scoring.ranking import RANKED, Ranking
 from game_classifier.storage import write_json
 
 NAMES = ("pong", "space invaders", "蓝色", "10", "9")
@@ -121,11 +123,11 @@ def test_the_frames_shown_are_those_of_a_sort_of_all_rows(tmp_path, monkeypatch,
     wrong = [row for row in rows if row[2] != -1 and row[2] != row[3]]
     by_highest = sorted(wrong, key=lambda row: (-row[4], row[0], row[1]))
     by_lowest = sorted(rows, key=lambda row: (row[4], row[0], row[1]))
-    assert results.surely_wrong.rows.tolist() == by_highest[: predictions.FRAMES_RANKED]
-    assert results.least_sure.rows.tolist() == by_lowest[: predictions.FRAMES_RANKED]
+    assert results.surely_wrong.rows.tolist() == by_highest[: results_of_rows.FRAMES_RANKED]
+    assert results.least_sure.rows.tolist() == by_lowest[: results_of_rows.FRAMES_RANKED]
     expected = []
     for pair in sorted({row[2:4] for row in wrong}):
-        expected += [row for row in by_highest if row[2:4] == pair][: predictions.FRAMES_OF_A_PAIR]
+        expected += [row for row in by_highest if row[2:4] == pair][: results_of_rows.FRAMES_OF_A_PAIR]
     assert results.of_pairs.rows.tolist() == expected
     assert len(results.of_pairs.rows) < len(wrong)
 
@@ -360,7 +362,7 @@ def test_a_list_that_may_not_be_read(tmp_path, monkeypatch):
     def refuse(path, *_):
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
-    monkeypatch.setattr(listed_frames, "read_file_list", refuse)
+    monkeypatch.setattr(reopen, "read_file_list", refuse)
     without_pictures(save)
 
 

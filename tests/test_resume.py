@@ -13,8 +13,8 @@ import pytest
 from conftest import ROOT, tiny_config
 
 from game_classifier.config import AugmentConfig
-from game_classifier.data.dataset import read_dataset
 from game_classifier.errors import Interrupted
+from game_classifier.lists.dataset import read_dataset
 from game_classifier.models.checkpoint import load_checkpoint, save_checkpoint
 from game_classifier.training import epoch as epoch_module
 from game_classifier.training import fit as fit_module

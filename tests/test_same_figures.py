@@ -5,7 +5,7 @@ import re
 
 from conftest import make_dataset, tiny_config
 
-from game_classifier.data.dataset import read_dataset
+from game_classifier.lists.dataset import read_dataset
 from game_classifier.models.checkpoint import load_checkpoint
 from game_classifier.training.fit import fit
 

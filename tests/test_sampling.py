@@ -5,9 +5,9 @@ from timm.utils import ModelEmaV3
 from torch import nn
 from torch.nn import functional as F
 
-from game_classifier.data.augment import Augmentation
-from game_classifier.data.frames import Preprocessing
-from game_classifier.data.loader import Batch
+from game_classifier.frames.augment import Augmentation
+from game_classifier.frames.decode import Preprocessing
+from game_classifier.frames.loader import Batch
 from game_classifier.training.loop import StepRecipe, train_one_epoch
 from game_classifier.training.sampling import class_weights, epoch_rows, seed_of
 from game_classifier.training.trainee import Position, Trainee

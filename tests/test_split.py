@@ -2,7 +2,7 @@ from collections import Counter
 
 import pytest
 
-from game_classifier.data.split import choose_folds, choose_parts, group_by_time, group_images
+from game_classifier.datasets.split import choose_folds, choose_parts, group_by_time, group_images
 from game_classifier.errors import InputError
 
 EPISODES = r"(?P<group>.*)_\d+\.jpg"

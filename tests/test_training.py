@@ -11,8 +11,8 @@ import torch
 from conftest import make_dataset, tiny_config
 
 from game_classifier.config import AugmentConfig
-from game_classifier.data.dataset import read_dataset
 from game_classifier.errors import InputError
+from game_classifier.lists.dataset import read_dataset
 from game_classifier.models.checkpoint import load_checkpoint
 from game_classifier.training import fit as fit_module
 from game_classifier.training import loop

@@ -12,8 +12,8 @@ from safetensors.torch import save_file
 from timm.models.byobnet import ByoBlockCfg, ByobNet, ByoModelCfg
 from torch import nn
 
-from game_classifier.data.frames import Preprocessing
 from game_classifier.errors import InputError
+from game_classifier.frames.decode import Preprocessing
 from game_classifier.models.checkpoint import Checkpoint, save_checkpoint
 from game_classifier.models.weights import find_weights, load_weights
 from game_classifier.models.zoo import build_model

@@ -12,8 +12,8 @@ import pytest
 import torch
 from conftest import ROOT, tiny_config
 
-from game_classifier.data.dataset import read_dataset
 from game_classifier.errors import InputError
+from game_classifier.lists.dataset import read_dataset
 from game_classifier.models.checkpoint import load_checkpoint
 from game_classifier.training.epoch import validate
 from game_classifier.training.fit import fit

@@ -12,8 +12,8 @@ from timm.models.cspnet import CspModelCfg, CspNet, CspStagesCfg, CspStemCfg
 from torch import nn
 
 from game_classifier.config import AugmentConfig, Config, GateConfig, read_config
-from game_classifier.data.frames import Preprocessing
 from game_classifier.errors import InputError
+from game_classifier.frames.decode import Preprocessing
 from game_classifier.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from game_classifier.models.conv_norm import ConvNormAct, set_batch_norms
 from game_classifier.models.cost import Cost, cost, costs_of_forms

@@ -14,20 +14,20 @@ from pathlib import Path
 
 import numpy as np
 
+from game_classifier.checks.findings import Frames, Report, find_all
+from game_classifier.checks.fixed_lists import fixed_path, write_fixed_list
+from game_classifier.checks.inspect_frames import INSPECTED, inspect_files
+from game_classifier.checks.near_duplicates import DEFAULT_DISTANCE, MAX_DISTANCE
 from game_classifier.command import CommandParser, positive, run_command
-from game_classifier.data.classes import read_class_names
-from game_classifier.data.dataset import ANNOTATIONS
-from game_classifier.data.filelist import UNLABELLED, FileList, read_file_list
-from game_classifier.data.fixed_lists import fixed_path, write_fixed_list
-from game_classifier.data.inspect import INSPECTED, inspect_files
-from game_classifier.data.list_manifest import require_same_classes
-from game_classifier.data.near_duplicates import DEFAULT_DISTANCE, MAX_DISTANCE
+from game_classifier.console import progress
 from game_classifier.device import choose_threads
 from game_classifier.errors import InputError
-from game_classifier.report.check_page import write_report
-from game_classifier.report.check_tables import findings_table, leakage_table, lists_table
-from game_classifier.report.findings import Frames, Report, find_all
-from game_classifier.report.progress import progress
+from game_classifier.lists.classes import read_class_names
+from game_classifier.lists.dataset import ANNOTATIONS
+from game_classifier.lists.filelist import UNLABELLED, FileList, read_file_list
+from game_classifier.lists.manifest import require_same_classes
+from game_classifier.pages.check_page import write_report
+from game_classifier.pages.check_tables import findings_table, leakage_table, lists_table
 from game_classifier.storage import make_folder
 
 

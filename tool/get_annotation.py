@@ -11,8 +11,8 @@ Next: python src/main_train.py -i DATASET -o sv_train
 from pathlib import Path
 
 from game_classifier.command import CommandParser, run_command
-from game_classifier.data.annotate import annotate
-from game_classifier.report.tables import class_counts_table
+from game_classifier.datasets.write_lists import annotate
+from game_classifier.pages.tables import class_counts_table
 
 
 def main() -> None:

@@ -12,12 +12,12 @@ python tool/get_annotation.py --dataset FOLDER takes it as it is.
 from pathlib import Path
 
 from game_classifier.command import CommandParser, run_command
-from game_classifier.data.classes import read_class_names, write_class_names
-from game_classifier.data.dataset import ANNOTATIONS
-from game_classifier.data.filelist import write_file_list
-from game_classifier.data.import_list import label_entries, read_foreign_list
-from game_classifier.data.list_manifest import write_list_manifest
-from game_classifier.data.shards import relative
+from game_classifier.datasets.cut_list import relative
+from game_classifier.datasets.import_list import label_entries, read_foreign_list
+from game_classifier.lists.classes import read_class_names, write_class_names
+from game_classifier.lists.dataset import ANNOTATIONS
+from game_classifier.lists.filelist import write_file_list
+from game_classifier.lists.manifest import write_list_manifest
 from game_classifier.storage import make_folder
 
 

@@ -11,10 +11,10 @@ import sys
 from pathlib import Path
 
 from game_classifier.command import CommandParser, run_command
+from game_classifier.console import progress
 from game_classifier.demo.atari import Recording, game_names
 from game_classifier.demo.recorder import record_games
 from game_classifier.errors import InputError
-from game_classifier.report.progress import progress
 
 
 def main() -> int:

@@ -10,8 +10,8 @@ Next: python src/predict_repvgg.py -w FILE.pt --input OUT --save save_npy_file
 from pathlib import Path
 
 from game_classifier.command import CommandParser, positive, run_command
-from game_classifier.data.filelist import MAX_CLASSES, read_file_list
-from game_classifier.data.shards import lines_of_folder, lines_of_list, write_shards
+from game_classifier.datasets.cut_list import lines_of_folder, lines_of_list, write_shards
+from game_classifier.lists.filelist import MAX_CLASSES, read_file_list
 
 
 def main() -> None:

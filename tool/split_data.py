@@ -12,11 +12,11 @@ Next: python tool/get_annotation.py --dataset OUT
 from pathlib import Path
 
 from game_classifier.command import CommandParser, positive, run_command
-from game_classifier.data.folders import list_class_folders
-from game_classifier.data.placing import write_split
-from game_classifier.data.split import choose_folds, choose_parts, group_by_time, group_images
+from game_classifier.datasets.split import choose_folds, choose_parts, group_by_time, group_images
+from game_classifier.datasets.split_folders import write_split
 from game_classifier.errors import InputError
-from game_classifier.report.tables import class_counts_table
+from game_classifier.lists.folders import list_class_folders
+from game_classifier.pages.tables import class_counts_table
 
 
 def main() -> None:

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from game_classifier.data.augment import Augmentation
-from game_classifier.data.frames import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 from game_classifier.errors import InputError
+from game_classifier.frames.augment import Augmentation
+from game_classifier.frames.decode import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -24,7 +24,7 @@ class _Strict(BaseModel):
 
 
 class AugmentConfig(_Strict):
-    """The `augment` part: see data/augment.py for what each value does; timm's Mixup for mixup and cutmix."""
+    """The `augment` part: see frames/augment.py for what each value does; timm's Mixup for mixup and cutmix."""
 
     zoom: Share = 0.15
     shift: Share = 0.1

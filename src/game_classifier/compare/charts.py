@@ -10,7 +10,7 @@ from matplotlib.ticker import LogLocator
 from game_classifier.compare.end_to_end import Way
 from game_classifier.compare.forms import Timing
 from game_classifier.compare.network_alone import Cell
-from game_classifier.report.plots import save_figure
+from game_classifier.pages.plots import save_figure
 
 MARKERS = "osD^vPX*"
 

@@ -8,9 +8,9 @@ from game_classifier.compare.end_to_end import Way
 from game_classifier.compare.network_alone import Cell
 from game_classifier.compare.table import Table
 from game_classifier.compare.turns import Times, saving, saving_range
+from game_classifier.console import percent
 from game_classifier.models.cost import cost
 from game_classifier.models.fold import fold
-from game_classifier.report.tables import percent
 
 
 def networks_table(contestants: Sequence[Contestant]) -> Table:

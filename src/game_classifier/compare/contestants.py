@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from game_classifier.deploy.choose import fastest_file
 from game_classifier.deploy.export import CONVERSION_FILE
-from game_classifier.deploy.runtime import Classifier, load_classifier
 from game_classifier.device import multiplies_bf16
 from game_classifier.errors import InputError
 from game_classifier.models.checkpoint import Checkpoint, load_checkpoint, weights_hash
+from game_classifier.runtime.fastest import fastest_file
+from game_classifier.runtime.runner import Runner, load_runner
 
 CHECKPOINT = ".pth"
 # Label -> (end of the file's name after the network's, precision that it is asked for).
@@ -52,17 +52,17 @@ class Contestant:
         files = [path, path.with_suffix(".bin")] if path.suffix == ".xml" else [path]
         return sum(each.stat().st_size for each in files) / 1e6
 
-    def load(self, runtime: str, threads: int) -> Classifier | None:
+    def load(self, runtime: str, threads: int) -> Runner | None:
         """The classifier of one runtime; None where its file is not there, since it missed the gate."""
         path = self.file(runtime)
         precision = RUNTIMES[runtime][1]
         if (path != self.path and path.name not in self.files) or (precision == "bf16" and not multiplies_bf16()):
             return None
-        return load_classifier(path, "cpu", precision, threads)
+        return load_runner(path, "cpu", precision, threads)
 
-    def default(self) -> Classifier:
+    def default(self) -> Runner:
         """What src/predict_repvgg.py runs by default on a CPU."""
-        return load_classifier(fastest_file(self.file("TorchScript fp32"), "cpu"), "cpu")
+        return load_runner(fastest_file(self.file("TorchScript fp32"), "cpu"), "cpu")
 
 
 def read_contestants(paths: Sequence[Path], folder: Path, convert: Sequence[str]) -> list[Contestant]:

@@ -10,9 +10,9 @@ import numpy as np
 
 from game_classifier.compare.contestants import Contestant
 from game_classifier.compare.turns import Amount, Run, Times, in_turns
-from game_classifier.data.filelist import FileList
-from game_classifier.deploy.runtime import Classifier
-from game_classifier.predict.shard import Predictor
+from game_classifier.lists.filelist import FileList
+from game_classifier.predict.predict_list import Predictor
+from game_classifier.runtime.runner import Runner
 
 ClassifyFile = Callable[[str], int]  # path of an image -> class index
 
@@ -33,7 +33,7 @@ def time_ways(
     one_by_one_way: str,
     amount: Amount,
 ) -> list[Way]:
-    """Classify so many rows of the list, gone through again where it is shorter, in each way; loading is not timed.
+    """Infer so many rows of the list, gone through again where it is shorter, in each way; loading is not timed.
 
     `one_by_one` has for each network what classifies one file. Batch prediction runs as src/predict_repvgg.py
     does by default, npy files included.
@@ -68,5 +68,5 @@ def _predict_part(predictor: Predictor, parts: Sequence[FileList], scratch: Path
     return call
 
 
-def _words(classifier: Classifier) -> str:
+def _words(classifier: Runner) -> str:
     return f"{classifier.runtime} {classifier.precision}"

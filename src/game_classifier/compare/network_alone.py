@@ -7,10 +7,10 @@ import numpy as np
 
 from game_classifier.compare.contestants import Contestant
 from game_classifier.compare.turns import Amount, Run, Times, in_turns
-from game_classifier.data.filelist import UNLABELLED
 from game_classifier.deploy.gate import GateFrames
-from game_classifier.deploy.runtime import Classifier
 from game_classifier.errors import InputError
+from game_classifier.lists.filelist import UNLABELLED
+from game_classifier.runtime.runner import Runner
 
 ONE, BATCHES = "one at a time", "batches"
 
@@ -66,7 +66,7 @@ def _with_a_batch_more(frames: np.ndarray, batch_size: int) -> np.ndarray:
 class _Timed:
     """A classifier with its frames; it keeps what it answers in batches."""
 
-    def __init__(self, classifier: Classifier, frames: np.ndarray, labels: np.ndarray, batch_size: int) -> None:
+    def __init__(self, classifier: Runner, frames: np.ndarray, labels: np.ndarray, batch_size: int) -> None:
         self.classifier, self.batch_size = classifier, batch_size
         self.frames, self.labels = frames, labels
         self.predicted = np.zeros(len(self.frames), np.int64)

@@ -5,7 +5,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from game_classifier.report.tables import table
+from game_classifier.console import table
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 import torch
 
-from game_classifier.report.progress import progress
+from game_classifier.console import progress
 
 Key = TypeVar("Key", bound=Hashable)
 WARM_UP_CALLS = 3  # of each run, not counted: libraries plan and fill their caches in the first ones

@@ -5,12 +5,13 @@ from pathlib import Path
 
 from torch import nn
 
+from game_classifier.console import table
 from game_classifier.deploy.onnx_file import export_network, save_onnx
 from game_classifier.models.checkpoint import Checkpoint
 from game_classifier.models.cost import operators
 from game_classifier.models.fold import fold
-from game_classifier.report.plots import plot_block
-from game_classifier.report.tables import table
+from game_classifier.models.frame_network import answering
+from game_classifier.pages.plots import plot_block
 from game_classifier.storage import make_folder
 
 
@@ -28,7 +29,7 @@ def draw_fold(checkpoint: Checkpoint, folder: Path) -> tuple[str, list[Path]]:
     for form, module in forms.items():
         counts[form] = operators(module, checkpoint.preprocessing.height, checkpoint.preprocessing.width)
         # Optimised, the train form would lose BatchNorms to its convolutions.
-        model = export_network(module, checkpoint.preprocessing, optimize=form == "deploy")
+        model = export_network(answering(module), checkpoint.preprocessing, optimize=form == "deploy")
         files.append(folder / f"{network}_{form}_form.onnx")
         save_onnx(files[-1], model, {})
     block = _foldable_block(forms["train"], forms["deploy"])

@@ -11,17 +11,18 @@ import numpy as np
 import torch
 from torch import nn
 
-from game_classifier.data.filelist import UNLABELLED
-from game_classifier.data.frames import Preprocessing, read_whole_frame, resize_frames
+from game_classifier.console import progress
 from game_classifier.deploy.forms import FORMATS, Form, Parts
-from game_classifier.deploy.gate import Classify, Gate, GateFrames, Row, Thresholds
-from game_classifier.deploy.metadata import Metadata
-from game_classifier.deploy.runtime import Classifier, load_classifier
+from game_classifier.deploy.gate import Gate, GateFrames, Infer, Row, Thresholds
 from game_classifier.errors import InputError
+from game_classifier.frames.decode import Preprocessing, read_whole_frame, resize_frames
+from game_classifier.lists.filelist import UNLABELLED
 from game_classifier.models.checkpoint import Checkpoint
-from game_classifier.models.fold import FrameClassifier, fold, fold_float64
+from game_classifier.models.fold import fold, fold_float64
+from game_classifier.models.frame_network import FrameNetwork, answering
 from game_classifier.models.zoo import parameter_count
-from game_classifier.report.progress import progress
+from game_classifier.runtime.metadata import Metadata
+from game_classifier.runtime.runner import Runner, load_runner
 from game_classifier.storage import make_folder, write_json
 
 # Of logits in float64, relative to the largest: rounding stays far below, a branch folded wrongly is far above.
@@ -104,7 +105,7 @@ def _first_that_passes(forms: Iterator[Form], gate: Gate, folder: Path) -> tuple
         form.save(path, form.metadata.texts())
         megabytes = sum(file.stat().st_size for file in folder.glob(f"{path.stem}.*")) / 1e6
         for precision in form.precisions:
-            classifier = load_classifier(path, "cpu", precision)
+            classifier = load_runner(path, "cpu", precision)
             rows.append(
                 gate.measure(
                     form.step,
@@ -124,7 +125,7 @@ def _first_that_passes(forms: Iterator[Form], gate: Gate, folder: Path) -> tuple
     return form, rows
 
 
-def _whole_frame_rows(gate: Gate, classifier: Classifier) -> list[Row]:
+def _whole_frame_rows(gate: Gate, classifier: Runner) -> list[Row]:
     """Whole frames into the file, as a service hands them over, beside frames decoded whole and resized here."""
     if not gate.frames.paths:
         return []
@@ -146,20 +147,20 @@ def _whole_frame_rows(gate: Gate, classifier: Classifier) -> list[Row]:
     return rows
 
 
-def _classify(network: nn.Module, preprocessing: Preprocessing) -> Classify:
-    classifier = FrameClassifier(network, preprocessing).eval()
+def _classify(network: nn.Module, preprocessing: Preprocessing) -> Infer:
+    classifier = FrameNetwork(answering(network), preprocessing).eval()
 
-    def classify(frames: np.ndarray) -> np.ndarray:
+    def infer(frames: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
             return classifier(torch.from_numpy(frames)).numpy()
 
-    return classify
+    return infer
 
 
 def _fold_difference(trained: nn.Module, preprocessing: Preprocessing, frames: np.ndarray) -> float:
     """Largest difference of the folded network's logits in float64, relative to the largest logit."""
     with torch.inference_mode():
-        pixels = FrameClassifier(nn.Identity(), preprocessing).pixels(torch.from_numpy(frames)).double()
+        pixels = FrameNetwork(nn.Identity(), preprocessing).pixels(torch.from_numpy(frames)).double()
         logits = copy.deepcopy(trained).double()(pixels)
         difference = (fold_float64(trained)(pixels) - logits).abs().max()
         return (difference / logits.abs().max().clamp(min=1.0)).item()

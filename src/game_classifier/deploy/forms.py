@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from game_classifier.data.filelist import UNLABELLED
 from game_classifier.deploy.gate import GateFrames
-from game_classifier.deploy.metadata import Metadata
 from game_classifier.deploy.torchscript import save_torchscript, script
 from game_classifier.device import multiplies_bf16
+from game_classifier.lists.filelist import UNLABELLED
 from game_classifier.models.fold import InBFloat16
+from game_classifier.models.frame_network import answering
+from game_classifier.runtime.metadata import Metadata
 
 
 @dataclass(frozen=True)
@@ -44,13 +45,13 @@ class Form:
 
 def torchscript(parts: Parts) -> Iterator[Form]:
     """The file for libtorch, in fp32."""
-    yield _torchscript(parts, parts.folded, "_cpp_deploy.pt", parts.metadata)
+    yield _torchscript(parts, answering(parts.folded), "_cpp_deploy.pt", parts.metadata)
 
 
 def torchscript_bf16(parts: Parts) -> Iterator[Form]:
     """The same with the network in bfloat16: half the size, and fast where the processor multiplies in it."""
     yield _torchscript(
-        parts, InBFloat16(parts.folded), "_cpp_deploy_bf16.pt", replace(parts.metadata, precision="bf16")
+        parts, answering(InBFloat16(parts.folded)), "_cpp_deploy_bf16.pt", replace(parts.metadata, precision="bf16")
     )
 
 
@@ -65,7 +66,7 @@ def onnx(parts: Parts) -> Iterator[Form]:
     """For ONNX Runtime and whatever else reads ONNX, in fp32."""
     from game_classifier.deploy.onnx_file import export_classifier, save_onnx  # onnx takes a second to import
 
-    model = export_classifier(parts.folded, parts.metadata.preprocessing)
+    model = export_classifier(answering(parts.folded), parts.metadata.preprocessing)
     yield Form(
         f"{parts.metadata.network}.onnx",
         "ONNX Runtime",
@@ -79,7 +80,7 @@ def openvino(parts: Parts) -> Iterator[Form]:
     from game_classifier.deploy.openvino_file import add_preprocessing, convert_network, save_openvino
 
     preprocessing = parts.metadata.preprocessing
-    model = add_preprocessing(convert_network(parts.folded, preprocessing), preprocessing)
+    model = add_preprocessing(convert_network(answering(parts.folded), preprocessing), preprocessing)
     yield Form(
         f"{parts.metadata.network}_openvino.xml",
         "OpenVINO",
@@ -95,7 +96,7 @@ def int8(parts: Parts) -> Iterator[Form]:
     from game_classifier.deploy.quantize import quantized_models
 
     preprocessing = parts.metadata.preprocessing
-    core = convert_network(parts.folded, preprocessing)
+    core = convert_network(answering(parts.folded), preprocessing)
     known = parts.frames.labels != UNLABELLED
     labelled = parts.pixels(parts.frames.frames[known]), parts.frames.labels[known]
     for way, network in quantized_models(core, parts.pixels(parts.calibration), labelled, parts.top1_drop):
@@ -110,9 +111,9 @@ def int8(parts: Parts) -> Iterator[Form]:
 
 def compiled(parts: Parts) -> Iterator[Form]:
     """Compiled by AOTInductor for machines like this one: not among `installed_formats`, for its price."""
-    from game_classifier.deploy.aoti_file import compile_network, save_compiled
+    from game_classifier.deploy.compiled_file import compile_network, save_compiled
 
-    archive = compile_network(parts.folded, parts.metadata.preprocessing)
+    archive = compile_network(answering(parts.folded), parts.metadata.preprocessing)
     yield Form(
         f"{parts.metadata.network}.pt2",
         "AOTInductor",

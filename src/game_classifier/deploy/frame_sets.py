@@ -4,11 +4,11 @@ from collections import defaultdict
 
 import numpy as np
 
-from game_classifier.data.filelist import FileList
-from game_classifier.data.frames import Preprocessing
-from game_classifier.data.loader import load_batches
 from game_classifier.deploy.gate import GateFrames
 from game_classifier.errors import InputError
+from game_classifier.frames.decode import Preprocessing
+from game_classifier.frames.loader import load_batches
+from game_classifier.lists.filelist import FileList
 
 BATCH = 64
 

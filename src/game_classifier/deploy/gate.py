@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from game_classifier.data.filelist import UNLABELLED
-from game_classifier.report.metrics import Scores
-from game_classifier.report.tables import percent, table
+from game_classifier.console import percent, table
+from game_classifier.lists.filelist import UNLABELLED
+from game_classifier.runtime.metadata import Row
+from game_classifier.scoring.metrics import Scores
 
-Classify = Callable[[np.ndarray], np.ndarray]  # uint8 [N, H, W, 3] -> probabilities [N, C]
+Infer = Callable[[np.ndarray], np.ndarray]  # uint8 [N, H, W, 3] -> probabilities [N, C]
 
 BATCH = 32
 TIMED_BATCHES = 5
@@ -39,27 +40,10 @@ class GateFrames:
     paths: tuple[str, ...] = ()  # of the same frames, to read them whole; () leaves that step out
 
 
-@dataclass(frozen=True)
-class Row:
-    """What was measured of one form; differences are of probabilities, to the trained network's."""
-
-    step: str
-    precision: str  # it really ran in
-    difference_max: float
-    difference_mean: float
-    agreement: float  # share of frames with the same likeliest class
-    top1: float | None  # of the labelled frames; None without any
-    megabytes: float | None  # of the file; None where there is none
-    ms: float  # a frame, in batches of 32
-    complaint: str = ""  # which threshold it missed; empty: passed, or not judged
-
-
 class Gate:
     """Measures forms of one network on the same frames, and judges them."""
 
-    def __init__(
-        self, frames: GateFrames, class_names: Sequence[str], trained: Classify, thresholds: Thresholds
-    ) -> None:
+    def __init__(self, frames: GateFrames, class_names: Sequence[str], trained: Infer, thresholds: Thresholds) -> None:
         self.frames = frames
         self.class_names = tuple(class_names)
         self.thresholds = thresholds
@@ -88,15 +72,15 @@ class Gate:
         self,
         step: str,
         precision: str,
-        classify: Classify,
+        infer: Infer,
         *,
         class_names: Sequence[str] | None = None,
         expected_precision: str | None = None,
         megabytes: float | None = None,
     ) -> Row:
         """Run a form over the frames; its class names and precision, where given, must be those expected."""
-        answers = in_batches(classify, self.frames.frames)
-        row = self._row(step, precision, answers, self.expected, megabytes, classify)
+        answers = in_batches(infer, self.frames.frames)
+        row = self._row(step, precision, answers, self.expected, megabytes, infer)
         return self._judged(row, class_names, expected_precision)
 
     def compare(
@@ -113,7 +97,7 @@ class Gate:
         answers: np.ndarray,
         expected: np.ndarray,
         megabytes: float | None,
-        classify: Classify | None,
+        infer: Infer | None,
         ms: float = 0.0,
     ) -> Row:
         differences = np.abs(answers.astype(np.float64) - expected)
@@ -128,7 +112,7 @@ class Gate:
             float((answers.argmax(axis=1) == expected.argmax(axis=1)).mean()),
             scores.summary().top1 if labelled.any() else None,
             megabytes,
-            milliseconds(classify, self.frames.frames) if classify else ms,
+            milliseconds(infer, self.frames.frames) if infer else ms,
         )
 
     def _judged(self, row: Row, class_names: Sequence[str] | None = None, expected_precision: str | None = None) -> Row:
@@ -187,18 +171,18 @@ def gate_table(rows: Sequence[Row]) -> str:
     return table("Conversion, beside the trained network", header, shown, first_number=2)
 
 
-def in_batches(classify: Classify, frames: np.ndarray) -> np.ndarray:
+def in_batches(infer: Infer, frames: np.ndarray) -> np.ndarray:
     """Probabilities float32 [N, C], by batches as in use."""
-    return np.concatenate([classify(frames[start : start + BATCH]) for start in range(0, len(frames), BATCH)])
+    return np.concatenate([infer(frames[start : start + BATCH]) for start in range(0, len(frames), BATCH)])
 
 
-def milliseconds(classify: Classify, frames: np.ndarray) -> float:
+def milliseconds(infer: Infer, frames: np.ndarray) -> float:
     """Median time of a frame in batches of 32, or of as many as there are."""
     batch = frames[:BATCH]
-    classify(batch)  # the first run plans
+    infer(batch)  # the first run plans
     times = []
     for _ in range(TIMED_BATCHES):
         start = time.perf_counter()
-        classify(batch)
+        infer(batch)
         times.append(time.perf_counter() - start)
     return 1000 * statistics.median(times) / len(batch)

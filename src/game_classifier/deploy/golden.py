@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from game_classifier.data.frames import read_whole_frame
-from game_classifier.deploy.runtime import Classifier
+from game_classifier.frames.decode import read_whole_frame
+from game_classifier.runtime.runner import Runner
 from game_classifier.storage import make_folder, replacing, write_json
 
 
-def write_golden(folder: Path, classifier: Classifier, paths: Sequence[str]) -> None:
+def write_golden(folder: Path, classifier: Runner, paths: Sequence[str]) -> None:
     """Write `folder/N.ppm`, whole frames as raw RGB, and `golden.json` with the probabilities of each.
 
     PPM, since every language reads it in a few lines and no decoder can differ. The frames are decoded at full

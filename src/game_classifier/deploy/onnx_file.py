@@ -1,29 +1,26 @@
-"""ONNX files, with preprocessing in the graph. onnx and onnxruntime are touched in this module only."""
+"""Making ONNX files, with preprocessing in the graph."""
 
 import logging
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from onnx import TensorProto, compose, helper, numpy_helper
 from torch import nn
 
-from game_classifier.data.frames import Preprocessing
-from game_classifier.deploy.metadata import META_FILE, Metadata, read_metadata
-from game_classifier.errors import InputError
+from game_classifier.frames.decode import Preprocessing
+from game_classifier.runtime.onnx_file import FRAMES
 from game_classifier.storage import replacing
 
 OPSET = 18  # the first whose Resize has antialiasing
-FRAMES, PIXELS, PROBABILITIES = "frames", "pixels", "probabilities"
+PIXELS, PROBABILITIES = "pixels", "probabilities"
 PREPARED = "prepared"  # the network's input, between the two graphs
 
 
 def export_network(network: nn.Module, preprocessing: Preprocessing, optimize: bool = True) -> onnx.ModelProto:
-    """The network alone with a softmax: `pixels` float32 [n, 3, height, width] -> `probabilities` [n, C]."""
+    """A network of `answering` alone: `pixels` float32 [n, 3, height, width] -> `probabilities` [n, C]."""
     example = torch.zeros(2, 3, preprocessing.height, preprocessing.width)
     logger = logging.getLogger("torch.onnx")
     level = logger.level
@@ -31,7 +28,7 @@ def export_network(network: nn.Module, preprocessing: Preprocessing, optimize: b
     try:
         with warnings.catch_warnings(action="ignore"):
             program = torch.onnx.export(
-                nn.Sequential(network, nn.Softmax(dim=1)).eval(),
+                network.eval(),
                 (example,),
                 dynamo=True,
                 dynamic_shapes=({0: torch.export.Dim("n")},),
@@ -97,19 +94,3 @@ def save_onnx(path: Path, model: onnx.ModelProto, texts: dict[str, str]) -> None
     helper.set_model_props(model, texts)
     with replacing(path) as temporary:
         temporary.write_bytes(model.SerializeToString(deterministic=True))
-
-
-def load_onnx(path: Path, threads: int) -> tuple[Callable[[np.ndarray], np.ndarray], Metadata]:
-    """Read a file for the CPU; raises InputError when it is none of ours, or of another format version."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    try:
-        session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's exceptions have no base class of their own
-        reason = next(iter(str(error).strip().splitlines()), "")[:120]
-        raise InputError(
-            f"{path}: not an ONNX file, or a damaged one ({reason}); convert the checkpoint again"
-        ) from None
-    metadata = read_metadata(path, session.get_modelmeta().custom_metadata_map.get(META_FILE))
-    return lambda frames: session.run([PROBABILITIES], {FRAMES: frames})[0], metadata

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from game_classifier.data.frames import Preprocessing
 from game_classifier.errors import InputError
+from game_classifier.frames.decode import Preprocessing
 from game_classifier.models.checkpoint import Checkpoint
 from game_classifier.models.weights import load_weights
 from game_classifier.models.zoo import build_model

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from game_classifier.data.classes import class_hash
-from game_classifier.data.frames import Preprocessing
 from game_classifier.errors import InputError
+from game_classifier.frames.decode import Preprocessing
+from game_classifier.lists.classes import class_hash
 from game_classifier.models.zoo import build_model
 from game_classifier.storage import replacing
 

@@ -101,7 +101,7 @@ class ESNet(nn.Module):
         self.head = _head(widths, num_classes)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Classify."""
+        """Infer."""
         return self.head(self.stages(self.stem(pixels)))
 
 

@@ -5,9 +5,6 @@ import copy
 import torch
 from timm.utils.model import reparameterize_model
 from torch import Tensor, nn
-from torch.nn import functional as F
-
-from game_classifier.data.frames import Preprocessing, resize_frames
 
 
 def fold(network: nn.Module) -> nn.Module:
@@ -40,29 +37,3 @@ class InBFloat16(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor:
         """Round the pixels, and give logits that a softmax can take."""
         return self.network(pixels.to(torch.bfloat16)).float()
-
-
-class FrameClassifier(nn.Module):
-    """uint8 RGB frames [N, H, W, 3] of any size -> float32 probabilities [N, C]: what is deployed.
-
-    Resizing and normalising are inside, so a caller in any language hands over the frame as it is.
-    Validation, batch prediction and the deploy file all run this module.
-    """
-
-    def __init__(self, network: nn.Module, preprocessing: Preprocessing) -> None:
-        super().__init__()
-        self.network = network
-        self.height = preprocessing.height
-        self.width = preprocessing.width
-        self.resize = preprocessing.resize
-        for name, values in zip(("mean", "scale"), preprocessing.normalization(), strict=True):
-            self.register_buffer(name, torch.from_numpy(values).reshape(1, 3, 1, 1), persistent=False)
-
-    def forward(self, frames: Tensor) -> Tensor:
-        """Classify frames; H and W may differ between calls, not within one."""
-        return F.softmax(self.network(self.pixels(frames)).float(), dim=1)
-
-    def pixels(self, frames: Tensor) -> Tensor:
-        """The network's input: float32 [N, 3, height, width], resized and normalised."""
-        frames = resize_frames(frames.permute(0, 3, 1, 2), self.height, self.width, self.resize)
-        return ((frames.float() - self.mean) * self.scale).contiguous(memory_format=torch.channels_last)

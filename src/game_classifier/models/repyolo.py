@@ -46,7 +46,7 @@ class RepYOLOv5s(nn.Module):
         )
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Classify."""
+        """Infer."""
         return self.head(self.stages(self.stem(pixels)))
 
 

@@ -83,5 +83,5 @@ class YOLOv5(nn.Module):
         )
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Classify."""
+        """Infer."""
         return self.head(self.trunk(pixels))

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from game_classifier.data.filelist import FileList
-from game_classifier.data.frames import FrameError, Preprocessing, decode_resized
-from game_classifier.deploy.runtime import Classify
+from game_classifier.frames.decode import FrameError, Preprocessing, decode_resized
+from game_classifier.lists.filelist import FileList
+from game_classifier.runtime.runner import Infer
 
 LEAST_BATCH = 4  # frames that the network gets: torch multiplies smaller batches in another order
 
@@ -30,10 +30,10 @@ class Answers:
     probabilities: np.ndarray  # float32 [n, C]; of rows that could not be read they mean nothing
 
 
-def classify_list(
+def infer_list(
     frames: FileList,
     preprocessing: Preprocessing,
-    workers: list[Classify],
+    workers: list[Infer],
     batch_size: int,
     finish: Callable[[Answers], None],
 ) -> None:
@@ -47,7 +47,7 @@ def classify_list(
     for start in range(0, len(frames), batch_size):
         starts.put(start)
 
-    def work(classify: Classify) -> None:
+    def work(infer: Infer) -> None:
         size = max(batch_size, LEAST_BATCH)
         batch = np.zeros((size, preprocessing.height, preprocessing.width, 3), np.uint8)
         while not stop.is_set():
@@ -56,11 +56,11 @@ def classify_list(
             except queue.Empty:
                 return
             status = _fill(batch, frames, start, min(batch_size, len(frames) - start), preprocessing)
-            finish(Answers(start, status, classify(batch)[: len(status)]))
+            finish(Answers(start, status, infer(batch)[: len(status)]))
 
     with ThreadPoolExecutor(len(workers), initializer=torch.set_num_threads, initargs=(1,)) as pool:
         try:
-            for done in as_completed([pool.submit(work, classify) for classify in workers]):
+            for done in as_completed([pool.submit(work, infer) for infer in workers]):
                 done.result()
         finally:
             stop.set()

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from game_classifier.deploy.runtime import load_classifier
 from game_classifier.errors import InputError
-from game_classifier.predict.run import read_list
-from game_classifier.predict.shard import Predictor
+from game_classifier.predict.open_lists import read_list
+from game_classifier.predict.predict_list import Predictor
+from game_classifier.runtime.runner import load_runner
 from game_classifier.storage import make_folder, remove_abandoned
 
 
@@ -33,7 +33,7 @@ class _Worker:
     def __init__(self, job: Job) -> None:
         remove_abandoned(job.save)  # by a worker on this machine that was killed
         self.job = job
-        self.classifier = load_classifier(job.weights, "auto", job.precision)
+        self.classifier = load_runner(job.weights, "auto", job.precision)
         self.predictor = Predictor(self.classifier, job.threads, job.batch_size)
 
     def predict(self, source: Path) -> bool | str:

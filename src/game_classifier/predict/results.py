@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from game_classifier.predict.shard import read_shards
-from game_classifier.report.metrics import confused_pairs
-from game_classifier.report.plots import plot_confusion
-from game_classifier.report.predictions import Results
-from game_classifier.report.results_page import render_page
+from game_classifier.pages.plots import plot_confusion
+from game_classifier.pages.results_page import render_page
+from game_classifier.predict.predict_list import read_shards
+from game_classifier.scoring.metrics import confused_pairs
+from game_classifier.scoring.results import Results
 from game_classifier.storage import make_folder, replacing, write_text
 
 ROWS_AT_A_TIME = 65_536  # bounds the memory, however long a shard is

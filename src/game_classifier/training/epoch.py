@@ -9,13 +9,14 @@ import torch
 from timm.data import Mixup
 
 from game_classifier.config import Config
-from game_classifier.data.dataset import Dataset
-from game_classifier.data.frame_cache import FrameCache
-from game_classifier.data.loader import load_batches
 from game_classifier.device import choose_threads
 from game_classifier.errors import InputError
-from game_classifier.models.fold import FrameClassifier, fold
-from game_classifier.report.evaluate import Evaluation, evaluate
+from game_classifier.frames.cache import FrameCache
+from game_classifier.frames.loader import load_batches
+from game_classifier.lists.dataset import Dataset
+from game_classifier.models.fold import fold
+from game_classifier.models.frame_network import FrameNetwork, answering
+from game_classifier.scoring.evaluate import Evaluation, evaluate
 from game_classifier.training.loop import StepRecipe, train_one_epoch
 from game_classifier.training.sampling import class_weights, epoch_rows, seed_of
 from game_classifier.training.schedule import frame_size, learning_rate
@@ -96,15 +97,15 @@ def validate(trainee: Trainee, config: Config, dataset: Dataset, cache: FrameCac
     """
     preprocessing = config.preprocessing()
     world.copy_from_first(trainee.ema.module)  # BatchNorm's statistics are each process's own
-    classifier = FrameClassifier(fold(trainee.ema.module), preprocessing).to(trainee.device).eval()
+    classifier = FrameNetwork(answering(fold(trainee.ema.module)), preprocessing).to(trainee.device).eval()
 
-    def classify(frames: np.ndarray) -> np.ndarray:
+    def infer(frames: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
             return classifier(torch.from_numpy(frames).to(trainee.device)).cpu().numpy()
 
     result, *others = world.gather(
         evaluate(
-            classify,
+            infer,
             dataset.val,
             preprocessing,
             len(dataset.class_names),

@@ -7,16 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from game_classifier.config import Config
-from game_classifier.data.dataset import Dataset
-from game_classifier.data.frame_cache import FrameCache, open_cache
-from game_classifier.data.frames import FrameStatus
 from game_classifier.device import choose_threads
 from game_classifier.errors import InputError, Interrupted
+from game_classifier.frames.cache import FrameCache, open_cache
+from game_classifier.frames.decode import FrameStatus
+from game_classifier.lists.dataset import Dataset
 from game_classifier.models.zoo import has_norm, require_known
-from game_classifier.report.evaluate import unread_lines
-from game_classifier.report.metrics import Scores
-from game_classifier.report.plots import plot_confusion
-from game_classifier.report.tables import summary_table, worst_classes_table
+from game_classifier.pages.plots import plot_confusion
+from game_classifier.pages.tables import summary_table, worst_classes_table
+from game_classifier.scoring.evaluate import unread_lines
+from game_classifier.scoring.metrics import Scores
 from game_classifier.storage import make_folder, remove_abandoned, write_json
 from game_classifier.training.epoch import train_epoch, validate
 from game_classifier.training.log import TrainingLog

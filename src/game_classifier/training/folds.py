@@ -6,7 +6,7 @@ import numpy as np
 
 from game_classifier.errors import InputError
 from game_classifier.models.checkpoint import load_checkpoint
-from game_classifier.report.tables import folds_table
+from game_classifier.pages.tables import folds_table
 
 
 def find_folds(dataset: Path, wanted: str) -> dict[int, Path]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from game_classifier.report.plots import plot_curves
+from game_classifier.pages.plots import plot_curves
 from game_classifier.storage import write_text
 
 LOG = "metrics.jsonl"

@@ -9,12 +9,12 @@ from timm.data import Mixup
 from torch import Tensor
 from torch.nn import functional as F
 
-from game_classifier.data.augment import Augmentation, augment
-from game_classifier.data.frames import Preprocessing
-from game_classifier.data.loader import Batch
+from game_classifier.console import progress
 from game_classifier.device import DTYPES
 from game_classifier.errors import InputError
-from game_classifier.report.progress import progress
+from game_classifier.frames.augment import Augmentation, augment
+from game_classifier.frames.decode import Preprocessing
+from game_classifier.frames.loader import Batch
 from game_classifier.training.sampling import seed_of
 from game_classifier.training.trainee import Position, Trainee, uses_channels_last
 

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 
 from game_classifier.config import Config
-from game_classifier.data.dataset import Dataset
 from game_classifier.errors import InputError
+from game_classifier.lists.dataset import Dataset
 from game_classifier.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from game_classifier.report.evaluate import Evaluation
+from game_classifier.scoring.evaluate import Evaluation
 from game_classifier.training.trainee import Position, Trainee, new_trainee
 from game_classifier.training.world import World
 

@@ -1,0 +1,1 @@
+"""Checking a data set: unreadable files, copies, leakage."""

@@ -1,1 +1,0 @@
-"""Frames and their labels: class lists, file lists, decoding, loading, augmentation, splits."""

@@ -1,0 +1,1 @@
+"""Making a data set: splits, lists, imports."""

@@ -1,0 +1,76 @@
+"""Making annotations.txt and the lists of a data set from its folders."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from game_classifier.errors import InputError
+from game_classifier.lists.classes import read_class_names, write_class_names
+from game_classifier.lists.dataset import ANNOTATIONS, TRAIN_LIST, VAL_LIST
+from game_classifier.lists.filelist import write_file_list
+from game_classifier.lists.folders import list_class_folders
+from game_classifier.lists.manifest import write_list_manifest
+from game_classifier.storage import make_folder
+
+SIDES = ("train", "val", "test")  # the last one is optional
+FOLD = re.compile(r"fold\d+")
+FOLD_LISTS = "lists"  # each fold's data set is DATASET/lists/foldK
+
+Images = Mapping[str, Mapping[str, Sequence[str]]]  # side -> class -> paths below the side
+
+
+def annotate(
+    dataset: Path, classes_file: Path | None, allow_missing: bool
+) -> tuple[list[str], dict[str, dict[str, int]], list[Path]]:
+    """Write class list and lists beside the data; return the new classes, {class: {side: images}}, and the lists.
+
+    The sides are the folders train, val and test. Where they are fold1, fold2 ..., each fold becomes a data set
+    `lists/foldK` that validates on itself and trains on the others.
+
+    The class order is that of `classes_file` (by default the data set's own annotations.txt) where that
+    exists; new classes come after it in alphabetical order, so that no index ever changes its meaning.
+    Raises InputError when a known class has no images on any side, unless `allow_missing`.
+    """
+    folds = sorted(path.name for path in dataset.glob("fold*") if path.is_dir() and FOLD.fullmatch(path.name))
+    sides = folds or [side for side in SIDES if side != "test" or (dataset / side).is_dir()]
+    images = {side: list_class_folders(dataset / side) for side in sides}
+    found = sorted(set().union(*images.values()))
+    order = classes_file or dataset / ANNOTATIONS
+    known = read_class_names(order) if order.exists() else ()
+    missing = [name for name in known if name not in found]
+    if missing and not allow_missing:
+        raise InputError(
+            f"{order}: class {missing[0]!r} ({len(missing)} such) has no folder in {dataset}; restore the folder,"
+            " keep its index without images by --allow-missing, or delete the file to number the classes anew"
+        )
+    new = [name for name in found if name not in known]
+    class_names = (*known, *new)
+
+    # Names are checked as they are written, the class lists first: a bad name leaves the old lists whole.
+    for path in {order, dataset / ANNOTATIONS}:
+        write_class_names(path, class_names)
+    written: list[Path] = []
+    if folds:
+        for fold in folds:
+            lists = {TRAIN_LIST: [other for other in folds if other != fold], VAL_LIST: [fold]}
+            write_class_names(make_folder(dataset / FOLD_LISTS / fold) / ANNOTATIONS, class_names)
+            written += _write_lists(dataset / FOLD_LISTS / fold, "../../", lists, class_names, images)
+    else:
+        written += _write_lists(dataset, "", {f"{side}.txt": [side] for side in sides}, class_names, images)
+    return new, {name: {side: len(images[side].get(name, ())) for side in sides} for name in class_names}, written
+
+
+def _write_lists(
+    folder: Path, prefix: str, lists: Mapping[str, Sequence[str]], class_names: Sequence[str], images: Images
+) -> list[Path]:
+    """Write `lists` ({file name: its sides}) into `folder`, class by class in index order; return their paths."""
+    for file_name, sides in lists.items():
+        labelled = [
+            (f"{prefix}{side}/{image}", index)
+            for index, name in enumerate(class_names)
+            for side in sides
+            for image in images[side].get(name, ())
+        ]
+        write_file_list(folder / file_name, [image for image, _ in labelled], [index for _, index in labelled])
+    write_list_manifest(folder, class_names, list(lists))
+    return [folder / file_name for file_name in lists]

@@ -1,0 +1,1 @@
+"""Frames: decoding, resizing, caching, batching and augmenting them."""

@@ -1,0 +1,1 @@
+"""Lists of frames and classes, and the data set that they make."""

@@ -1,0 +1,43 @@
+"""A data set as training takes it: a folder with annotations.txt, train.txt and val.txt."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from game_classifier.errors import InputError
+from game_classifier.lists.classes import read_class_names
+from game_classifier.lists.filelist import FileList, read_file_list, require_complete
+from game_classifier.lists.manifest import require_same_classes
+
+ANNOTATIONS = "annotations.txt"
+TRAIN_LIST = "train.txt"
+VAL_LIST = "val.txt"
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Class names and the two lists, whose files are all there."""
+
+    folder: Path
+    root: Path | None  # that relative paths in the lists stand against; None for `folder`
+    class_names: tuple[str, ...]
+    train: FileList
+    val: FileList
+
+
+def read_dataset(folder: Path, root: Path | None = None) -> Dataset:
+    """Read `folder`; paths in the lists stand against `root`, or else against `folder`.
+
+    Raises InputError naming the file and line that is wrong.
+    """
+    if not folder.is_dir():
+        raise InputError(
+            f"{folder}: no such folder; make a data set with tool/split_data.py and tool/get_annotation.py"
+        )
+    class_names = read_class_names(folder / ANNOTATIONS)
+    if len(class_names) < 2:
+        raise InputError(f"{folder / ANNOTATIONS}: one class only; a classifier needs at least two")
+    lists = [read_file_list(folder / name, len(class_names), root) for name in (TRAIN_LIST, VAL_LIST)]
+    for frames in lists:
+        require_same_classes(frames, class_names, folder / ANNOTATIONS)
+        require_complete(frames)
+    return Dataset(folder, root, class_names, *lists)

@@ -1,0 +1,37 @@
+"""The network as it is deployed: frames in, answers out."""
+
+import torch
+from torch import Tensor, nn
+
+from game_classifier.frames.decode import Preprocessing, resize_frames
+
+
+def answering(network: nn.Module) -> nn.Module:
+    """The network with the layer that turns its outputs into answers: class probabilities, of logits."""
+    return nn.Sequential(network, nn.Softmax(dim=1)).eval()
+
+
+class FrameNetwork(nn.Module):
+    """uint8 RGB frames [N, H, W, 3] of any size -> answers float32 [N, ...]: what is deployed.
+
+    Resizing and normalising are inside, so a caller in any language hands over the frame as it is.
+    Validation, batch prediction and the deployed file all run this module. `network` is one of `answering`.
+    """
+
+    def __init__(self, network: nn.Module, preprocessing: Preprocessing) -> None:
+        super().__init__()
+        self.network = network
+        self.height = preprocessing.height
+        self.width = preprocessing.width
+        self.resize = preprocessing.resize
+        for name, values in zip(("mean", "scale"), preprocessing.normalization(), strict=True):
+            self.register_buffer(name, torch.from_numpy(values).reshape(1, 3, 1, 1), persistent=False)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Answer for each frame; H and W may differ between calls, not within one."""
+        return self.network(self.pixels(frames))
+
+    def pixels(self, frames: Tensor) -> Tensor:
+        """The network's input: float32 [N, 3, height, width], resized and normalised."""
+        frames = resize_frames(frames.permute(0, 3, 1, 2), self.height, self.width, self.resize)
+        return ((frames.float() - self.mean) * self.scale).contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,121 @@
+"""The results of predictions as one page: tables to sort and to filter, and the frames worth a look."""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import PurePath
+
+import numpy as np
+
+from game_classifier.console import percent
+from game_classifier.lists.filelist import UNLABELLED
+from game_classifier.lists.reopen import reopen_list
+from game_classifier.pages.page import render, thumbnail
+from game_classifier.pages.results_tables import (
+    class_rows,
+    model_rows,
+    predicted_rows,
+    reliability_rows,
+    summary_rows,
+)
+from game_classifier.scoring.metrics import confused_pairs
+from game_classifier.scoring.results import Results, list_name
+
+TEMPLATE = "results_report.html.j2"
+PAIRS_SHOWN = 20  # with FRAMES_OF_A_PAIR and twice FRAMES_RANKED: 160 pictures, some 0.9 MB
+PICTURES_SIZE = 1_400_000  # characters, for frames that compress badly; what no longer fits is shown without
+
+
+@dataclass(frozen=True)
+class ShownFrame:
+    """A row of predictions as the page shows it."""
+
+    where: str  # list:line, of the list its name only: the lists of a folder of predictions have different ones
+    source: str  # the whole path of the list
+    path: str  # "" where the list is gone or changed
+    true: str | None  # None: the line has no label
+    predicted: str
+    probability: str  # in percent
+    picture: str | None  # data URI
+
+
+def render_page(results: Results) -> str:
+    """One HTML page without outside resources, of the same bytes for the same results and frames."""
+    pairs = confused_pairs(results.scores.confusion)
+    shown = pairs[:PAIRS_SHOWN]
+    groups = [_rows_of_pair(results, pair) for pair in shown]
+    *of_pairs, wrong, unsure = _show(results, [*groups, results.surely_wrong.rows, results.least_sure.rows])
+    frames = [frame for group in (*of_pairs, wrong, unsure) for frame in group]
+    return render(
+        TEMPLATE,
+        summary=summary_rows(results),
+        models=model_rows(results),
+        lists=[list_name(manifest) for manifest in results.manifests],
+        classes=class_rows(results) if results.scored else [],
+        reliability=reliability_rows(results.calibration),
+        predicted=predicted_rows(results) if results.unlabelled else [],
+        pairs=[_pair(results, pair, group) for pair, group in zip(shown, of_pairs, strict=True)],
+        pairs_found=len(pairs),
+        wrong=wrong,
+        unsure=unsure,
+        frames_shown=len(frames),
+        without_picture=sum(frame.picture is None for frame in frames),
+        reasons=sorted(results.not_read.items(), key=lambda item: (-item[1], item[0])),
+        not_read=results.not_read.total(),
+        unread=results.first_not_read,
+    )
+
+
+def _rows_of_pair(results: Results, pair: np.void) -> np.ndarray:
+    rows = results.of_pairs.rows
+    return rows[(rows["label"] == pair["true"]) & (rows["pred"] == pair["predicted"])]
+
+
+def _pair(results: Results, pair: np.void, frames: list[ShownFrame]) -> dict[str, object]:
+    return {
+        "true": results.class_names[pair["true"]],
+        "predicted": results.class_names[pair["predicted"]],
+        "count": int(pair["count"]),
+        "share": percent(pair["share"]),
+        "frames": frames,
+    }
+
+
+def _show(results: Results, groups: list[np.ndarray]) -> list[list[ShownFrame]]:
+    """The frames of each RANKED group, with pictures in this order as long as there is room."""
+    files = _find_files(results, np.concatenate(groups))
+    room = PICTURES_SIZE
+    shown = []
+    for group in groups:
+        frames = []
+        for row in group:
+            path, picture = files.get((int(row["shard"]), int(row["row"])), ("", None))
+            picture = picture if len(picture or "") <= room else None
+            room -= len(picture or "")
+            frames.append(_frame(results, row, path, picture))
+        shown.append(frames)
+    return shown
+
+
+def _find_files(results: Results, rows: np.ndarray) -> dict[tuple[int, int], tuple[str, str | None]]:
+    """(shard, row) -> (path, picture) of those RANKED rows whose list is still there; one list at a time is read."""
+    found: dict[tuple[int, int], tuple[str, str | None]] = {}
+    for shard in np.unique(rows["shard"]).tolist():
+        frames = reopen_list(results.manifests[shard])
+        if frames is None:
+            continue
+        for row in np.unique(rows["row"][rows["shard"] == shard]).tolist():
+            found[shard, row] = frames.paths[row], thumbnail(partial(frames.read, row))
+    return found
+
+
+def _frame(results: Results, row: np.void, path: str, picture: str | None) -> ShownFrame:
+    source = list_name(results.manifests[row["shard"]])
+    return ShownFrame(
+        where=f"{PurePath(source).name}:{row['row'] + 1}",
+        source=source,
+        path=path,
+        true=results.class_names[row["label"]] if row["label"] != UNLABELLED else None,
+        predicted=results.class_names[row["pred"]],
+        probability=percent(row["score"]),
+        picture=picture,
+    )

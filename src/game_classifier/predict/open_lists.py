@@ -1,0 +1,42 @@
+"""Batch prediction of many lists on this machine."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from game_classifier.errors import InputError
+from game_classifier.lists.dataset import ANNOTATIONS
+from game_classifier.lists.filelist import FileList, list_of_images, read_file_list
+from game_classifier.lists.manifest import require_same_classes
+from game_classifier.lists.tar_list import read_tar_list
+from game_classifier.predict.predict_list import Predictor
+from game_classifier.runtime.runner import Runner
+from game_classifier.storage import make_folder, remove_abandoned
+
+
+def find_lists(source: Path) -> list[Path]:
+    """What `source` stands for: itself if it is a list, a tar or a folder of images; the lists of a folder of lists."""
+    if not source.exists():
+        raise InputError(
+            f"{source}: no such file or folder; give a list of frames, a folder of lists or images, or a tar"
+        )
+    if source.is_file():
+        return [source]
+    return sorted(path for path in source.glob("*.txt") if path.name != ANNOTATIONS) or [source]
+
+
+def read_list(source: Path, classifier: Runner, root: Path | None) -> FileList:
+    """Read one of `find_lists`; InputError when a line is wrong, or the classes are not the classifier's."""
+    if source.is_dir():
+        return list_of_images(source)
+    if source.suffix == ".tar":
+        return read_tar_list(source)
+    frames = read_file_list(source, len(classifier.class_names), root)
+    require_same_classes(frames, classifier.class_names, classifier.source)
+    return frames
+
+
+def predict_lists(lists: Sequence[FileList], predictor: Predictor, save: Path) -> int:
+    """Predict each list into `save`; return how many were finished before and are kept."""
+    make_folder(save)
+    remove_abandoned(save)
+    return [predictor.predict(frames, save) for frames in lists].count(False)

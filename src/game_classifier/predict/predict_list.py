@@ -1,0 +1,174 @@
+"""One list in, one npy out: row i of the file is line i of the list, whatever the frames are like.
+
+Beside `STEM.npy` stands the manifest `STEM.json`, which says what the rows were made from.
+"""
+
+import hashlib
+import json
+import os
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from game_classifier.console import progress
+from game_classifier.errors import InputError
+from game_classifier.frames.decode import FrameStatus
+from game_classifier.lists.filelist import FileList
+from game_classifier.predict.pipeline import LEAST_BATCH, Answers, infer_list
+from game_classifier.runtime.runner import Runner
+from game_classifier.storage import replacing, write_json
+
+FORMAT = "game_classifier.predictions"
+FORMAT_VERSION = 2  # 1 had no hash of the array, nor the runtime
+NO_PREDICTION = -1
+UNREAD_NAMED = 100  # in the manifest; the npy holds the status of every row
+
+
+def row_type(num_classes: int) -> np.dtype:
+    """The structured type of a row, as the contract in README.md has it."""
+    return np.dtype(
+        [
+            ("label", "<i4"),  # -1: the line has none
+            ("pred", "<i4"),  # -1: the frame was not read
+            ("score", "<f4"),  # probability of pred
+            ("status", "u1"),  # FrameStatus; 0 is read
+            ("probs", "<f4", (num_classes,)),  # zeros where the frame was not read
+        ]
+    )
+
+
+class Predictor:
+    """Predicts lists with one classifier: a list in, an npy file out, whatever runs it and wherever."""
+
+    def __init__(self, classifier: Runner, threads: int, batch_size: int) -> None:
+        self.classifier = classifier
+        self.workers = classifier.workers(threads, max(batch_size, LEAST_BATCH))
+        self.batch_size = batch_size
+        self.origin = {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "model_sha256": classifier.sha256(),
+            "runtime": classifier.runtime,
+            "precision": classifier.precision,
+        }
+
+    def predict(self, frames: FileList, save: Path) -> bool:
+        """Write `save/STEM.npy` and its manifest; return False when they were there already, made from the same.
+
+        Rows are written by position, so a frame that cannot be read is marked in its own row and moves no other.
+        Raises InputError when the list changes meanwhile. Whatever ends it early, no half file is left.
+        """
+        array_path, manifest_path = save / f"{frames.source.stem}.npy", save / f"{frames.source.stem}.json"
+        origin = {**self.origin, "list_sha256": frames.sha256}
+        if is_finished(array_path, manifest_path, origin):
+            return False
+        manifest_path.unlink(missing_ok=True)  # it must never describe another array than the one beside it
+        with replacing(array_path) as temporary:
+            status = self._write_rows(temporary, frames)
+            if not frames.is_current():
+                raise InputError(
+                    f"{frames.source}: changed while its frames were predicted; run the same command again"
+                )
+            array_sha256 = _sha256(temporary)
+        write_json(
+            manifest_path,
+            {
+                **origin,
+                "array_sha256": array_sha256,
+                "list": str(frames.source),
+                "root": str(frames.root or ""),
+                "model": str(self.classifier.source),
+                "rows": len(frames),
+                **_not_read(frames, status),
+                "class_names": list(self.classifier.class_names),
+            },
+        )
+        return True
+
+    def _write_rows(self, path: Path, frames: FileList) -> np.ndarray:
+        """Infer every frame into the array file `path`; returns the rows' statuses."""
+        table = np.lib.format.open_memmap(
+            path, mode="w+", dtype=row_type(len(self.classifier.class_names)), shape=(len(frames),)
+        )
+        # A full disk shall be an error here, not a bus error at the first write into a mapped hole.
+        with path.open("r+b") as file:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
+        table["label"] = frames.labels
+        table["pred"] = NO_PREDICTION
+        shown = threading.Lock()
+        with progress(total=len(frames), unit="frame", desc=frames.source.stem, leave=False) as bar:
+
+            def finish(answers: Answers) -> None:
+                rows = slice(answers.start, answers.start + len(answers.status))
+                _fill(table[rows], answers)
+                with shown:
+                    bar.update(len(answers.status))
+
+            infer_list(frames, self.classifier.preprocessing, self.workers, self.batch_size, finish)
+        table.flush()
+        return np.array(table["status"])
+
+
+def is_finished(array_path: Path, manifest_path: Path, origin: dict[str, Any]) -> bool:
+    """Whether the array is there, whole, and made from `origin`."""
+    try:
+        manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    if not array_path.exists() or any(manifest.get(key) != value for key, value in origin.items()):
+        return False
+    return _sha256(array_path) == manifest.get("array_sha256")  # two runs may have written here at the same time
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _fill(rows: np.ndarray, answers: Answers) -> None:
+    rows["status"] = answers.status
+    good = np.flatnonzero(answers.status == FrameStatus.OK)
+    probabilities = answers.probabilities[good]
+    predictions = probabilities.argmax(axis=1)
+    rows["pred"][good] = predictions
+    rows["score"][good] = probabilities[np.arange(len(good)), predictions]
+    rows["probs"][good] = probabilities
+
+
+def _not_read(frames: FileList, status: np.ndarray) -> dict[str, Any]:
+    """How many rows were not read for which reason, and the first of them by name."""
+    rows = np.flatnonzero(status)
+    reason = {row: FrameStatus(status[row]).name.lower() for row in rows}
+    first = [{"line": int(row) + 1, "path": frames.paths[row], "reason": reason[row]} for row in rows[:UNREAD_NAMED]]
+    reasons = Counter(reason.values())
+    return {"not_read": dict(sorted(reasons.items())), "first_not_read": first}
+
+
+def read_shards(save: Path) -> Sequence[tuple[np.ndarray, dict[str, Any]]]:
+    """Return (rows, manifest) of each finished shard in `save`, by name; rows are mapped, not loaded.
+
+    Raises InputError when there are none, or when they were made with different class lists.
+    """
+    shards = []
+    for manifest_path in sorted(save.glob("*.json")) if save.is_dir() else ():
+        manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
+        array_path = manifest_path.with_suffix(".npy")
+        if manifest.get("format") != FORMAT or not array_path.exists():
+            continue
+        table = np.load(array_path, mmap_mode="r", allow_pickle=False)
+        if len(table) != manifest["rows"]:
+            raise InputError(f"{array_path}: {len(table)} rows, its manifest says {manifest['rows']}; predict it again")
+        shards.append((table, manifest))
+        if manifest["class_names"] != shards[0][1]["class_names"]:
+            raise InputError(
+                f"{manifest_path}: made with another class list than {shards[0][1]['list']}; keep the results of"
+                " different models in different folders"
+            )
+    if not shards:
+        raise InputError(f"{save}: no finished predictions; src/predict_repvgg.py --save {save} writes them")
+    return shards

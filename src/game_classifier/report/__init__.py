@@ -1,1 +1,0 @@
-"""Scoring predictions and showing the scores."""

@@ -1,0 +1,32 @@
+"""Running compiled files (.pt2) of torch.export and AOTInductor."""
+
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from game_classifier.errors import InputError
+from game_classifier.runtime.metadata import META_FILE, Metadata, read_metadata
+
+
+def load_compiled(path: Path) -> tuple[Callable[[np.ndarray], np.ndarray], Metadata]:
+    """Read a file; raises InputError when it is none of ours, or of another format version or machine.
+
+    It holds machine code, which runs: its metadata is read first, but only a file from a known hand is safe.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if name.endswith(f"/extra/{META_FILE}")]
+            metadata = read_metadata(path, archive.read(names[0]).decode() if names else None)
+        run = torch._inductor.aoti_load_package(str(path))
+    except (zipfile.BadZipFile, RuntimeError, OSError) as error:
+        reason = next(iter(str(error).strip().splitlines()), "")[:120]
+        raise InputError(f"{path}: not a compiled file for this machine ({reason}); convert it here again") from None
+
+    def infer(frames: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            return run(torch.from_numpy(frames)).numpy()
+
+    return infer, metadata

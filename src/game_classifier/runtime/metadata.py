@@ -1,0 +1,110 @@
+"""What a deployed file says of itself: the same JSON in every format."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from game_classifier.errors import InputError
+from game_classifier.frames.decode import Preprocessing
+from game_classifier.lists.classes import class_hash
+from game_classifier.models.checkpoint import Checkpoint, weights_hash
+
+META_FILE = "meta.json"
+CLASS_NAMES_FILE = "class_names.txt"
+FORMAT = "game_classifier.deploy"
+FORMAT_VERSION = 2  # 1 had neither the gate's rows nor the class names as a text
+
+ANY_SIZE = "uint8 RGB [N, H, W, 3], any H and W"
+
+
+@dataclass(frozen=True)
+class Row:
+    """What was measured of one form; differences are of probabilities, to the trained network's."""
+
+    step: str
+    precision: str  # it really ran in
+    difference_max: float
+    difference_mean: float
+    agreement: float  # share of frames with the same likeliest class
+    top1: float | None  # of the labelled frames; None without any
+    megabytes: float | None  # of the file; None where there is none
+    ms: float  # a frame, in batches of 32
+    complaint: str = ""  # which threshold it missed; empty: passed, or not judged
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """Network, classes, preprocessing, and what the conversion measured."""
+
+    network: str
+    class_names: tuple[str, ...]  # in index order
+    preprocessing: Preprocessing
+    epoch: int
+    metrics: dict[str, float]  # of the checkpoint, on its validation list, in 0..1
+    weights_sha256: str  # of the checkpoint's weights: files of one conversion have the same
+    precision: str = "fp32"  # of the weights in the file
+    resizes: bool = True  # whether frames of any size may come in
+    rows: tuple[Row, ...] = ()  # the gate's table
+
+    @classmethod
+    def of_checkpoint(cls, checkpoint: Checkpoint) -> "Metadata":
+        """What the files of a checkpoint have in common, before the gate."""
+        return cls(
+            checkpoint.network,
+            checkpoint.class_names,
+            checkpoint.preprocessing,
+            checkpoint.epoch,
+            checkpoint.metrics,
+            weights_hash(checkpoint.state_dict),
+        )
+
+    def with_rows(self, rows: Sequence[Row]) -> "Metadata":
+        """The same with the gate's table."""
+        return replace(self, rows=tuple(rows))
+
+    def texts(self) -> dict[str, str]:
+        """File name -> text: what every format carries."""
+        return {META_FILE: self.to_json(), CLASS_NAMES_FILE: "".join(f"{name}\n" for name in self.class_names)}
+
+    def to_json(self) -> str:
+        """One line of JSON, since the attributes of an OpenVINO file keep no line breaks."""
+        size = self.preprocessing
+        values: dict[str, Any] = {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            **asdict(self),
+            "preprocessing": self.preprocessing.to_dict(),
+            "class_hash": class_hash(self.class_names),
+            "input": ANY_SIZE if self.resizes else f"uint8 RGB [N, {size.height}, {size.width}, 3]: {size.in_words()}",
+            "output": "float32 probabilities [N, C]",
+            "torch": torch.__version__,
+        }
+        return json.dumps(values, ensure_ascii=False)
+
+
+def read_metadata(path: Path, text: str | None) -> Metadata:
+    """The inverse of `to_json`; `path` is whose it is. Raises InputError for none, another version, or a part."""
+    if not text:
+        raise InputError(f"{path}: a model without our metadata; convert a checkpoint with src/main_convert.py")
+    try:
+        values = json.loads(text)
+        version = values.get("format"), values.get("format_version")
+    except (ValueError, AttributeError):
+        raise InputError(f"{path}: its metadata is damaged; convert the checkpoint again") from None
+    if version != (FORMAT, FORMAT_VERSION):
+        raise InputError(
+            f"{path}: deploy format {version[0]} {version[1]}, this version reads {FORMAT} {FORMAT_VERSION};"
+            " convert the checkpoint again"
+        )
+    try:
+        known = {field.name: values[field.name] for field in fields(Metadata)}
+        known["class_names"] = tuple(known["class_names"])
+        known["preprocessing"] = Preprocessing.from_dict(known["preprocessing"])
+        known["rows"] = tuple(Row(**row) for row in known["rows"])
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{path}: its metadata is damaged ({error}); convert the checkpoint again") from None
+    return Metadata(**known)

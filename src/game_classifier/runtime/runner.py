@@ -1,0 +1,172 @@
+"""One way to run a classifier, whatever file it comes from."""
+
+import contextlib
+import hashlib
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from game_classifier.device import choose_device, choose_threads, multiplies_bf16
+from game_classifier.errors import InputError
+from game_classifier.frames.decode import Preprocessing
+from game_classifier.models.checkpoint import Checkpoint, load_checkpoint
+from game_classifier.models.fold import InBFloat16, fold
+from game_classifier.models.frame_network import FrameNetwork, answering
+from game_classifier.runtime.metadata import Metadata
+from game_classifier.runtime.torchscript import load_torchscript
+
+Infer = Callable[[np.ndarray], np.ndarray]  # uint8 [N, H, W, 3] -> probabilities float32 [N, C]
+
+
+@dataclass(frozen=True)
+class Runner:
+    """A callable: frames in, probabilities out, with what is needed to prepare the one and name the other."""
+
+    source: Path
+    class_names: tuple[str, ...]
+    preprocessing: Preprocessing
+    runtime: str  # the library that runs it
+    precision: str  # it really runs in
+    device: str
+    infer: Infer
+    make_workers: Callable[[int, int], list[Infer]]
+
+    def __call__(self, frames: np.ndarray) -> np.ndarray:
+        """uint8 RGB [N, H, W, 3] -> float32 probabilities [N, C].
+
+        H and W are those of `preprocessing`; a file that resizes by itself takes others too.
+        """
+        return self.infer(frames)
+
+    def workers(self, count: int, batch_size: int) -> list[Infer]:
+        """`count` callables for as many threads of the caller, each of which runs in its thread alone.
+
+        They take `batch_size` frames of the network's size, always as many.
+        """
+        return self.make_workers(count, batch_size)
+
+    def __str__(self) -> str:
+        return f"{self.source} by {self.runtime} in {self.precision} on {self.device}"
+
+    def sha256(self) -> str:
+        """Of the file, hex."""
+        with self.source.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def load_runner(path: Path, device_name: str = "auto", precision: str = "auto", threads: int | None = None) -> Runner:
+    """Load a checkpoint (.pth), whose network is folded on the way, or a deployed file (.pt, .onnx, .xml, .pt2).
+
+    `precision` is fp32, bf16 or auto: what the file was made in, and for OpenVINO bf16 where the processor
+    multiplies in it and the file's own gate passed it. `threads` is the number that the network runs in.
+    Raises InputError for any other file, and for a precision or device that the file cannot run in.
+    """
+    if path.suffix not in LOADERS:
+        raise InputError(f"{path}: give a checkpoint (.pth) or a deployed file (.pt, .onnx, .xml, .pt2)")
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; src/main_convert.py writes NETWORK_cpp_deploy.pt and others")
+    runtime, load = LOADERS[path.suffix]
+    device = choose_device(device_name) if path.suffix in (".pt", ".pth") else torch.device("cpu")
+    if device.type == "cpu" and device_name not in ("auto", "cpu"):
+        raise InputError(f"{path}: {runtime} runs on the CPU here; leave --device out, or give the .pt file")
+    described, runs_in, infer, make_workers = load(path, device, precision, choose_threads(threads))
+    return Runner(
+        path,
+        described.class_names,
+        described.preprocessing,
+        runtime,
+        runs_in,
+        str(device),
+        infer,
+        make_workers,
+    )
+
+
+# What a loader returns: whose names and preprocessing, the precision it runs in, and the classifier's two callables.
+Loaded = tuple[Metadata | Checkpoint, str, Infer, Callable[[int, int], list[Infer]]]
+
+
+def _load_checkpoint(path: Path, device: torch.device, precision: str, threads: int) -> Loaded:
+    checkpoint = load_checkpoint(path)
+    network = fold(checkpoint.build())
+    runs_in = "fp32" if precision == "auto" else precision
+    network = InBFloat16(network) if runs_in == "bf16" else network
+    module = FrameNetwork(answering(network), checkpoint.preprocessing).to(device).eval()
+    return checkpoint, runs_in, *_of_module(module, device)
+
+
+def _load_torchscript(path: Path, device: torch.device, precision: str, threads: int) -> Loaded:
+    module, metadata = load_torchscript(path, device)
+    _require_precision(path, metadata.precision, precision)
+    return metadata, metadata.precision, *_of_module(module, device)
+
+
+def _of_module(module: nn.Module, device: torch.device) -> tuple[Infer, Callable[[int, int], list[Infer]]]:
+    one_at_a_time = threading.Lock() if device.type == "cuda" else contextlib.nullcontext()
+
+    def infer(frames: np.ndarray) -> np.ndarray:
+        with torch.inference_mode(), one_at_a_time:
+            return module(torch.from_numpy(frames).to(device)).cpu().numpy()
+
+    return infer, lambda count, batch_size: [infer] * count
+
+
+def _load_onnx(path: Path, device: torch.device, precision: str, threads: int) -> Loaded:
+    from game_classifier.runtime.onnx_file import load_onnx  # onnxruntime takes a second to import
+
+    infer, metadata = load_onnx(path, threads)
+    _require_precision(path, metadata.precision, precision)
+    return metadata, metadata.precision, infer, lambda count, batch_size: [load_onnx(path, 1)[0]] * count
+
+
+def _load_compiled(path: Path, device: torch.device, precision: str, threads: int) -> Loaded:
+    from game_classifier.runtime.compiled_file import load_compiled  # torch's compiler takes a second to import
+
+    infer, metadata = load_compiled(path)
+    _require_precision(path, metadata.precision, precision)
+    return metadata, metadata.precision, infer, lambda count, batch_size: [infer] * count
+
+
+def _load_openvino(path: Path, device: torch.device, precision: str, threads: int) -> Loaded:
+    from game_classifier.runtime import openvino_file  # openvino takes a second to import
+
+    model, metadata = openvino_file.read_openvino(path)
+    wanted = _choose_precision(path, metadata, precision)
+    compiled = openvino_file.compile_openvino(model, wanted, threads)
+
+    def make_workers(count: int, batch_size: int) -> list[Infer]:
+        return openvino_file.requests(openvino_file.compile_openvino(model, wanted, count, count, batch_size), count)
+
+    return metadata, openvino_file.running_precision(compiled), openvino_file.requests(compiled, 1)[0], make_workers
+
+
+def _choose_precision(path: Path, metadata: Metadata, wanted: str) -> str:
+    """What OpenVINO is asked for."""
+    if metadata.precision != "fp32":
+        _require_precision(path, metadata.precision, wanted)
+        return "fp32"  # of what is not quantized
+    if wanted != "auto":
+        return wanted
+    passed = any(
+        row.step.startswith("OpenVINO") and row.precision == "bf16" and not row.complaint for row in metadata.rows
+    )
+    return "bf16" if passed and multiplies_bf16() else "fp32"
+
+
+def _require_precision(path: Path, held: str, wanted: str) -> None:
+    if wanted not in ("auto", held):
+        raise InputError(f"{path}: holds a network in {held}; leave --precision out, or give a file in {wanted}")
+
+
+LOADERS: dict[str, tuple[str, Callable[[Path, torch.device, str, int], Loaded]]] = {
+    ".pth": ("PyTorch", _load_checkpoint),
+    ".pt": ("TorchScript", _load_torchscript),
+    ".onnx": ("ONNX Runtime", _load_onnx),
+    ".xml": ("OpenVINO", _load_openvino),
+    ".pt2": ("AOTInductor", _load_compiled),
+}

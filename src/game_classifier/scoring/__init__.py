@@ -1,0 +1,1 @@
+"""Scores, from counts: of a classifier's answers, and of stored predictions."""
