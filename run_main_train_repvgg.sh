@@ -39,6 +39,7 @@ fi
 
 stages=$output_path_train/stages                      # what each finished stage was made from
 best=$output_path_train/model/${network}_best.pth
+last=$output_path_train/model/${network}_last.pth
 deploy=$output_path_pt/${network}_cpp_deploy.pt
 validation=$output_path_train/validation.txt
 number=0
@@ -83,10 +84,15 @@ else
     exit 2
 fi
 
-names=$(cd "$dataset" && find -L . -type f | LC_ALL=C sort | cksum)
-stage split "$dataset" "$input_path/split.json" "$names" \
+# A file that replaces another one under its name differs in size or time.
+files=$(cd "$dataset" && find -L . -type f -printf '%p %s %T@\n' | LC_ALL=C sort | cksum)
+stage split "$dataset" "$input_path/split.json" "$files" \
     "$python" tool/split_data.py --source "$dataset" --out "$input_path" --val-rate "$val_rate" \
     ${group_by:+--group-by "$group_by"}
+
+# What the split was made from: the names, sizes and times of the frames alone, which is part of every later key,
+# since lists name frames and do not change with their pixels.
+made_from=$(grep '"frames_sha256"' "$input_path/split.json")
 
 stage lists "$input_path" "$input_path/train.txt" "$(content "$input_path/split.json")" \
     "$python" tool/get_annotation.py --dataset "$input_path" "${classes[@]}"
@@ -94,28 +100,42 @@ stage lists "$input_path" "$input_path/train.txt" "$(content "$input_path/split.
 # Status 1 means that something was found: it is shown, and the user decides.
 check() { "$@" || [ $? -eq 1 ]; }
 stage check "the frames of $input_path" "$output_path_check/report.html" \
-    "$(content "$input_path/annotations.txt" "$input_path/train.txt" "$input_path/val.txt")" check \
+    "$made_from $(content "$input_path/annotations.txt" "$input_path/train.txt" "$input_path/val.txt")" check \
     "$python" tool/check_dataset.py --lists "$input_path/train.txt" "$input_path/val.txt" --out "$output_path_check"
 
 lists=$(content "$input_path/annotations.txt" "$input_path/train.txt" "$input_path/val.txt" "$config")
 train() {
-    local launcher=("$python")
+    local launcher=("$python") trained_on=$stages/$network.trained_on
+    # Training itself compares recipe and lists. It cannot see that a frame became another one.
+    if [ -e "$last" ] && [ -e "$trained_on" ] && [ "$(cat "$trained_on")" != "$made_from" ]; then
+        echo "error: $output_path_train: holds a training on other frames than those in $dataset now; set" \
+            "output_path_train to another folder, or remove $output_path_train to train again" >&2
+        exit 2
+    fi
+    printf '%s' "$made_from" >"$trained_on"
     [ "$nproc" = 1 ] || launcher+=(-m torch.distributed.run --standalone --nproc_per_node "$nproc")
     "${launcher[@]}" "$@"
 }
 # An interrupted training goes on; one of other data or another recipe is refused, never overwritten.
-stage train "$input_path" "$best" "$lists" train \
+stage train "$input_path" "$best" "$made_from $lists" train \
     "${src_path}main_train.py" -n "$network" -i "$input_path" -o "$output_path_train" --resume \
     --config "$config" ${weights_path:+--set "weights_path=$weights_path"} $train_options
 
-stage convert "$best" "$deploy" "$(content "$best")" \
+stage convert "$best" "$deploy" "$made_from $(content "$best")" \
     "$python" "${src_path}main_convert.py" -w "$best" -i "$input_path" -o "$output_path_pt" --formats $formats --config "$config"
 
 validate() { "$@" | tee "$validation.partial" && mv "$validation.partial" "$validation"; }
-stage validate "$deploy and $input_path/val.txt" "$validation" "$(content "$deploy" "$input_path/val.txt")" validate \
+stage validate "$deploy and $input_path/val.txt" "$validation" \
+    "$made_from $(content "$deploy" "$input_path/val.txt")" validate \
     "$python" "${src_path}main_predict.py" -w "$deploy" -i "$input_path/val.txt"
 
-stage predict "$deploy and $input_path/val.txt" "$output_path_npy/results" "$(content "$deploy" "$input_path/val.txt")" \
+# Batch prediction keeps a list that is finished, and knows frames by their names: without the manifest it predicts.
+predict() {
+    rm -f "$output_path_npy/val.json"
+    "$@"
+}
+stage predict "$deploy and $input_path/val.txt" "$output_path_npy/results" \
+    "$made_from $(content "$deploy" "$input_path/val.txt")" predict \
     "$python" "${src_path}predict_repvgg.py" -w "$deploy" --input "$input_path/val.txt" --save "$output_path_npy"
 
 cat <<END

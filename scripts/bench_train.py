@@ -31,8 +31,10 @@ from game_classifier.device import choose_threads
 from game_classifier.lists.dataset import Dataset, read_dataset
 from game_classifier.models.repvgg import avoid_strided_pointwise
 from game_classifier.training import fit as ours
-from game_classifier.training.epoch import train_epoch, validate
-from game_classifier.training.trainee import Position, new_trainee
+from game_classifier.training.epoch import train_epoch
+from game_classifier.training.session import Session
+from game_classifier.training.trainee import Position
+from game_classifier.training.validation import validate
 from game_classifier.training.world import World
 
 NETWORK = "repvgg_a0"
@@ -81,21 +83,21 @@ def compare_speed(dataset: Dataset, folder: Path, size: int, batch_size: int, st
 def our_steps(dataset: Dataset, scratch: Path, size: int, batch_size: int, steps: int) -> Callable[[], None]:
     """A round of ours: the default recipe at full size, from its cache."""
     config = Config(image_size=size, batch_size=batch_size, train_sizes=[1.0], epochs=1000)
-    trainee, _ = new_trainee(config, dataset.class_names, World(), fresh=True)
+    session = Session(config, dataset, scratch, World(), resume=False)
     cache, _ = ours.open_caches(scratch / "cache", config, dataset, World())
 
     class Enough(Exception):
         pass
 
     def run() -> None:
-        position = Position()
+        session.position = Position()
 
         def after_step() -> None:
-            if position.step == steps:
+            if session.position.step == steps:
                 raise Enough
 
         with contextlib.suppress(Enough):
-            train_epoch(trainee, config, dataset, cache, position, World(), after_step)
+            train_epoch(session, dataset, cache, after_step)
 
     return run
 
@@ -182,16 +184,17 @@ def _until(goal: float, name: str, epochs: Iterator[tuple[float, float]]) -> flo
 def our_epochs(dataset: Dataset, size: int, batch_size: int) -> Iterator[tuple[float, float]]:
     """Train by config/default.json; yield (top-1, seconds) after each epoch, the making of the cache included."""
     config = read_config(DEFAULT_CONFIG, [f"image_size={size}", f"batch_size={batch_size}"])
-    trainee, _ = new_trainee(config, dataset.class_names, World(), fresh=True)
     with tempfile.TemporaryDirectory() as scratch:
+        session = Session(config, dataset, Path(scratch), World(), resume=False)
         start = time.perf_counter()
         caches = ours.open_caches(Path(scratch) / "cache", config, dataset, World())
         spent = time.perf_counter() - start
         for epoch in range(config.epochs):
             start = time.perf_counter()
-            train_epoch(trainee, config, dataset, caches[0], Position(epoch), World(), lambda: None)
+            session.position = Position(epoch)
+            train_epoch(session, dataset, caches[0], lambda: None)
             spent += time.perf_counter() - start
-            yield validate(trainee, config, dataset, caches[1], World()).scores.summary().top1, spent
+            yield validate(session, dataset, caches[1]).scores.figures()["top1"], spent
 
 
 def timm_epochs(

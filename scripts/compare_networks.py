@@ -35,6 +35,7 @@ from game_classifier.lists.dataset import VAL_LIST
 from game_classifier.lists.filelist import FileList, read_file_list
 from game_classifier.models.fold import fold
 from game_classifier.storage import make_folder, write_text
+from game_classifier.tasks.choose import task_of
 
 CONVERT = Path(__file__).resolve().parents[1] / "src" / "main_convert.py"
 BEFORE = "as before this project: PyTorch fp32, Pillow, one at a time"
@@ -82,12 +83,12 @@ def measure(
 ) -> tuple[list[Cell], list[Way]]:
     """Time the networks alone, then from files."""
     decoded = {
-        each.name: gate_frames(frames, amount.frames, each.checkpoint.preprocessing, amount.threads)
+        each.name: gate_frames(task_of(each.name), frames, amount.frames, each.checkpoint.preprocessing, amount.threads)
         for each in contestants
     }
     cells = time_networks(contestants, decoded, runtimes, amount)
     readable = decoded[contestants[0].name]
-    files = replace(frames, paths=list(readable.paths), labels=readable.labels)
+    files = replace(frames, paths=list(readable.paths), labels=readable.targets)
     before = {each.name: as_before(each) for each in contestants}
     return cells, time_ways(contestants, files, before, BEFORE, amount)
 

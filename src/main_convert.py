@@ -1,13 +1,15 @@
 """Convert a checkpoint into the files that services load, each judged on real frames.
 
     python src/main_convert.py -w sv_train/model/repvgg_a0_best.pth
-    python src/main_convert.py -w sv_train/model/repvgg_a0_best.pth -i datasets2 --formats all
+    python src/main_convert.py -w sv_train/model/repvgg_a0_best.pth -i datasets2 --formats pt
     python src/main_convert.py -w RepVGG-A0-train.pth --network repvgg_a0 -c classes.txt -i frames
 
 Writes FOLDER/NETWORK_cpp_deploy.pt (TorchScript): uint8 RGB frames [N, H, W, 3] of any size in, float32
-probabilities [N, C] out, with class names and preprocessing inside, and on request the same as bf16 TorchScript,
-ONNX, OpenVINO and INT8 OpenVINO. A file whose answers differ from the trained network's by more than the
-recipe's `gate` allows is not written, and the status is 2. FOLDER/conversion.json has the table.
+probabilities [N, C] out, with class names and preprocessing inside. It also writes the same network as bf16
+TorchScript, ONNX and OpenVINO, and as INT8 OpenVINO where nncf is installed. Batch prediction on a CPU takes the
+OpenVINO files by itself, because they are several times as fast. --formats pt is the quick way: it writes the first
+file alone. A file whose answers differ from the trained network's by more than the recipe's `gate` allows is not
+written, and the status is 2. FOLDER/conversion.json has the table.
 Next: python src/main_predict.py -w FOLDER/NETWORK_cpp_deploy.pt -i datasets2/val.txt
 """
 
@@ -20,7 +22,7 @@ from game_classifier.deploy.drawing import draw_fold
 from game_classifier.deploy.export import CONVERSION_FILE, Conversion, convert
 from game_classifier.deploy.forms import FORMATS, installed_formats
 from game_classifier.deploy.frame_sets import calibration_frames, gate_frames
-from game_classifier.deploy.gate import Thresholds, gate_table
+from game_classifier.deploy.gate import gate_table
 from game_classifier.deploy.golden import write_golden
 from game_classifier.device import choose_threads
 from game_classifier.errors import InputError
@@ -31,6 +33,7 @@ from game_classifier.lists.manifest import require_same_classes
 from game_classifier.models.adopt import adopt_weights
 from game_classifier.models.checkpoint import Checkpoint, load_checkpoint
 from game_classifier.runtime.runner import load_runner
+from game_classifier.tasks.choose import task_of
 
 DEFAULT_CONFIG = Path(__file__).resolve().parents[1] / "config" / "default.json"
 ALL = "all"
@@ -60,9 +63,10 @@ def main() -> None:
         "--formats",
         nargs="+",
         choices=[*FORMATS, ALL],
-        default=["pt"],
+        default=[ALL],
         metavar="FORMAT",
-        help=f"of {', '.join(FORMATS)}; {ALL}: those whose libraries are installed (default: pt)",
+        help=f"of {', '.join(FORMATS)}; {ALL}: those but pt2 whose libraries are installed; pt alone is the quick way"
+        f" (default: {ALL})",
     )
     add("--calibration", type=Path, metavar="LIST", help="frames for INT8 (default: the data set's train.txt)")
     add("--golden", type=positive, metavar="N", help="write N frames with their probabilities, to test a service by")
@@ -83,12 +87,12 @@ def main() -> None:
     checkpoint = read_weights(arguments, config)
     frames, training = read_lists(arguments, checkpoint)
     formats = installed_formats() if ALL in arguments.formats else list(dict.fromkeys(arguments.formats))
-    size, threads = checkpoint.preprocessing, choose_threads(None)
-    judged = gate_frames(frames, config.gate.frames, size, threads)
+    task, size, threads = task_of(checkpoint.network), checkpoint.preprocessing, choose_threads(None)
+    judged = gate_frames(task, frames, config.gate.frames, size, threads)
     calibration = None
     if "int8" in formats:
-        calibration = calibration_frames(training, config.gate.calibration_frames, size, threads)
-    recorded = checkpoint.metrics.get("top1") if frames.sha256 == checkpoint.data.get("val_sha256") else None
+        calibration = calibration_frames(task, training, config.gate.calibration_frames, size, threads)
+    recorded = checkpoint.metrics.get(task.best_by) if frames.sha256 == checkpoint.data.get("val_sha256") else None
     if arguments.draw:
         operators, drawn = draw_fold(checkpoint, arguments.output)
         print("\n".join([operators, *(f"written: {path}" for path in drawn)]))
@@ -99,10 +103,10 @@ def main() -> None:
         judged,
         formats=formats,
         calibration=calibration,
-        thresholds=Thresholds(**config.gate.model_dump(exclude={"frames", "calibration_frames"})),
-        recorded_top1=recorded,
+        limits=config.gate,
+        recorded=recorded,
     )
-    print_conversion(conversion, len(checkpoint.class_names))
+    print_conversion(conversion, checkpoint)
     if arguments.golden:
         folder = arguments.output / f"{checkpoint.network}_golden"
         write_golden(folder, load_runner(conversion.files[0], "cpu"), judged.paths[: arguments.golden])
@@ -157,16 +161,16 @@ def read_lists(arguments: argparse.Namespace, checkpoint: Checkpoint) -> tuple[F
     return frames, read(calibration) if calibration else frames
 
 
-def print_conversion(conversion: Conversion, classes: int) -> None:
+def print_conversion(conversion: Conversion, checkpoint: Checkpoint) -> None:
     """The fold, the table and the files."""
     print(f"folded: {conversion.parameters_trained:,} -> {conversion.parameters_deployed:,} parameters")
     print(
         "largest difference of the folded network's logits to the trained one's, relative to the largest logit:"
         f" {conversion.fold_difference:.1e} in float64"
     )
-    print(gate_table(conversion.rows))
+    print(gate_table(task_of(checkpoint.network), conversion.rows))
     for path in conversion.files:
-        print(f"written: {path} ({classes} classes)")
+        print(f"written: {path} ({len(checkpoint.class_names)} classes)")
     print(f"written: {conversion.files[0].parent / CONVERSION_FILE}")
 
 

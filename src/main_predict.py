@@ -8,19 +8,16 @@ A list gives top-1, top-5 and the per-class table, image files the likeliest cla
 
 from pathlib import Path
 
-import numpy as np
-
 from game_classifier.command import CommandParser, run_command
 from game_classifier.device import choose_threads
 from game_classifier.errors import InputError
 from game_classifier.frames.decode import FrameError, read_frame
-from game_classifier.lists.filelist import UNLABELLED, read_file_list
+from game_classifier.lists.filelist import read_file_list
 from game_classifier.lists.manifest import require_same_classes
-from game_classifier.pages.tables import summary_table, top_classes_table, worst_classes_table
+from game_classifier.pages.tables import summary_table
 from game_classifier.runtime.runner import Runner, load_runner
-from game_classifier.scoring.evaluate import evaluate, unread_lines
-
-CLASSES_SHOWN = 5
+from game_classifier.tasks.choose import task_of
+from game_classifier.tasks.evaluate import evaluate, unread_lines
 
 
 def main() -> None:
@@ -38,49 +35,41 @@ def main() -> None:
         raise InputError(
             f"{lists[0]}: one list at a time, and no image files beside it; src/predict_repvgg.py takes many lists"
         )
-    classifier = load_runner(arguments.weights, arguments.device, arguments.precision)
-    print(classifier)
+    runner = load_runner(arguments.weights, arguments.device, arguments.precision)
+    print(runner)
     if lists:
-        validate(classifier, lists[0], arguments.root, arguments.batch_size, choose_threads(arguments.threads))
+        validate(runner, lists[0], arguments.root, arguments.batch_size, choose_threads(arguments.threads))
     else:
-        classify_images(classifier, arguments.input)
+        predict_images(runner, arguments.input)
 
 
-def validate(classifier: Runner, path: Path, root: Path | None, batch_size: int, threads: int) -> None:
+def validate(runner: Runner, path: Path, root: Path | None, batch_size: int, threads: int) -> None:
     """Print the scores on a labelled list."""
-    frames = read_file_list(path, len(classifier.class_names), root)
-    require_same_classes(frames, classifier.class_names, classifier.source)
-    if (frames.labels == UNLABELLED).all():
-        raise InputError(
-            f"{path}: no line has a class index, so there is nothing to score;"
-            " src/predict_repvgg.py predicts such lists"
-        )
-    result = evaluate(classifier, frames, classifier.preprocessing, len(classifier.class_names), batch_size, threads)
+    frames = read_file_list(path, len(runner.class_names), root)
+    require_same_classes(frames, runner.class_names, runner.source)
+    task = task_of(runner.network)
+    if not task.has_target(task.targets(frames)).any():
+        raise InputError(f"{path}: {task.nothing_to_score}; src/predict_repvgg.py predicts lists without them")
+    result = evaluate(runner, task, runner.class_names, frames, runner.preprocessing, batch_size, threads)
     for line in unread_lines(frames, result.unread):
         print(line)
-    per_class = result.scores.per_class(classifier.class_names)
-    print(worst_classes_table(per_class, result.scores.confusion))
-    print(
-        summary_table(
-            f"{path.name}: {result.scores.confusion.sum()} frames, {classifier.precision}",
-            result.scores.summary(),
-        )
-    )
+    print(result.scores.describe())
+    title = f"{path.name}: {result.scores.frames} frames, {runner.precision}"
+    print(summary_table(title, result.scores.figures(), task.columns))
 
 
-def classify_images(classifier: Runner, paths: list[Path]) -> None:
-    """Print the likeliest classes of each image."""
+def predict_images(runner: Runner, paths: list[Path]) -> None:
+    """Print the answer for each image."""
+    task = task_of(runner.network)
     for path in paths:
         try:
-            frame = read_frame(path, classifier.preprocessing)
+            frame = read_frame(path, runner.preprocessing)
         except FrameError as error:
             raise InputError(
                 f"{path}: cannot be read as an image ({error}); give an image file, or a list that ends in .txt"
             ) from None
-        probabilities = classifier(frame[None])[0]
-        order = np.argsort(-probabilities, kind="stable")[:CLASSES_SHOWN]
         print(path)
-        print(top_classes_table([classifier.class_names[index] for index in order], probabilities[order]))
+        print(task.rows.describe_answer(runner(frame[None])[0], runner.class_names))
 
 
 if __name__ == "__main__":

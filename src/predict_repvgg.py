@@ -16,14 +16,13 @@ from pathlib import Path
 from game_classifier.command import CommandParser, run_command
 from game_classifier.device import choose_threads
 from game_classifier.errors import InputError
-from game_classifier.pages.results_tables import calibration_line, confused_pairs_table
-from game_classifier.pages.tables import predicted_counts_table, summary_table, worst_classes_table
 from game_classifier.predict.open_lists import find_lists, predict_lists, read_list
 from game_classifier.predict.predict_list import Predictor
 from game_classifier.predict.ray_engine import Job, predict_with_ray
-from game_classifier.predict.results import FILES, Results, collect, write_results
+from game_classifier.predict.results import collect
 from game_classifier.runtime.fastest import fastest_file
 from game_classifier.runtime.runner import load_runner
+from game_classifier.tasks.task import Results
 
 UNREAD_SHOWN = 10
 
@@ -61,8 +60,9 @@ def main() -> None:
             raise InputError(f"--{absent[0]} is missing; give -w, --input and --save, or --summarize FOLDER")
         predict(arguments)
     results = collect(save)
-    print_results(results, write_results(results, save / "results"))
-    print(f"written: {save / 'results'}/{FILES}")
+    files = results.write(save / "results")
+    print_results(results)
+    print(f"written: {save / 'results'}/{files}")
 
 
 def predict(arguments: argparse.Namespace) -> None:
@@ -73,11 +73,11 @@ def predict(arguments: argparse.Namespace) -> None:
     weights, threads = arguments.weights.absolute(), choose_threads(arguments.threads)
     if arguments.runtime == "auto" and arguments.precision == "auto" and weights.suffix == ".pt":
         weights = fastest_file(weights, arguments.device)
-    classifier = load_runner(weights, arguments.device, arguments.precision)
+    runner = load_runner(weights, arguments.device, arguments.precision)
     # All lists are read before the first frame is predicted, so that a wrong one shows at once.
-    lists = [read_list(each, classifier, root) for each in find_lists(source)]
+    lists = [read_list(each, runner, root) for each in find_lists(source)]
     total = sum(map(len, lists))
-    print(f"{total} frames in {len(lists)} list(s), {classifier}; {threads} threads, batches of {arguments.batch_size}")
+    print(f"{total} frames in {len(lists)} list(s), {runner}; {threads} threads, batches of {arguments.batch_size}")
     if weights.name != arguments.weights.name:
         print(f"(of the same conversion as {arguments.weights}, and faster here; --runtime file runs that itself)")
     start = time.perf_counter()
@@ -85,7 +85,7 @@ def predict(arguments: argparse.Namespace) -> None:
         job = Job(weights, arguments.precision, threads, arguments.batch_size, root, save)
         kept = predict_with_ray([frames.source for frames in lists], job)
     else:
-        kept = predict_lists(lists, Predictor(classifier, threads, arguments.batch_size), save)
+        kept = predict_lists(lists, Predictor(runner, threads, arguments.batch_size), save)
     seconds = time.perf_counter() - start
     if kept:
         print(f"{kept} list(s) were finished before and are kept")
@@ -93,21 +93,14 @@ def predict(arguments: argparse.Namespace) -> None:
         print(f"predicted in {seconds:.1f} s")
 
 
-def print_results(results: Results, per_class) -> None:
-    """The rows that could not be read, then the scores and what they hide, or without labels what was predicted."""
+def print_results(results: Results) -> None:
+    """The rows that could not be read, then what the task says of the others."""
     if results.not_read:
         reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(results.not_read.items()))
         print(f"{results.not_read.total()} of {results.rows} files could not be read ({reasons}); the first:")
         print("\n".join(f"  {file}" for file in results.first_not_read[:UNREAD_SHOWN]))
-    if results.unlabelled:
-        print(predicted_counts_table(results.class_names, results.predicted))
-    if results.scored:
-        summary = results.scores.summary()
-        print(worst_classes_table(per_class, results.scores.confusion))
-        print(summary_table(f"{results.scored} frames", summary))
-        if pairs := confused_pairs_table(results):
-            print(pairs)
-        print(calibration_line(results.calibration, summary.top1))
+    if text := results.describe():
+        print(text)
 
 
 if __name__ == "__main__":

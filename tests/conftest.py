@@ -1,8 +1,10 @@
 """What several tests need: small class folders, a small trained checkpoint, and running a command."""
 
+import io
 import runpy
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,13 +12,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from game_classifier.config import Config
+from game_classifier.config import Config, GateConfig
 from game_classifier.datasets.write_lists import annotate
+from game_classifier.deploy import forms
+from game_classifier.deploy.export import Conversion, convert
+from game_classifier.deploy.frame_sets import calibration_frames, gate_frames
 from game_classifier.lists.dataset import read_dataset
+from game_classifier.models.checkpoint import load_checkpoint
+from game_classifier.tasks.choose import task_of
 from game_classifier.training.fit import fit
 
 ROOT = Path(__file__).resolve().parents[1]
 CLASSES = ("red stripes", "green", "蓝色")
+NETWORK = "repvgg_tiny"  # where the network is not what a test is about
 
 
 def draw_frame(class_index: int, number: int, size: tuple[int, int] = (160, 90)) -> Image.Image:
@@ -49,7 +57,8 @@ def make_dataset(folder: Path, train: int = 6, val: int = 4) -> Path:
 
 def tiny_config(**changes) -> Config:
     """A recipe of seconds, exact on every processor: plain fp32."""
-    values = {"image_size": 32, "train_sizes": [1.0], "epochs": 2, "batch_size": 6, "min_steps": 4, "lr": 0.005}
+    values = {"network": NETWORK, "image_size": 32, "train_sizes": [1.0]}
+    values |= {"epochs": 2, "batch_size": 6, "min_steps": 4, "lr": 0.005}
     return Config(**values | {"precision": "fp32", "threads": 2} | changes)
 
 
@@ -70,6 +79,18 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     return Trained(dataset, folder / "out", best)
 
 
+@pytest.fixture(scope="session")
+def everything(tmp_path_factory: pytest.TempPathFactory, trained: Trained) -> Conversion:
+    """`trained` in every format but the compiled one; tests may read the files but not change them."""
+    known, data, task = load_checkpoint(trained.best), read_dataset(trained.dataset), task_of(NETWORK)
+    judged = gate_frames(task, data.val, 256, known.preprocessing, 2)
+    calibration = calibration_frames(task, data.train, 9, known.preprocessing, 2)
+    # Among three classes learnt in seconds bf16 may turn a narrow answer; the demo's figures are in README.md.
+    loose = GateConfig(bf16_agreement=0.9, int8_agreement=0.9, top1_drop=0.1)
+    folder, formats = tmp_path_factory.mktemp("everything"), forms.installed_formats()
+    return convert(known, folder, judged, formats=formats, calibration=calibration, limits=loose)
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How a command ended."""
@@ -88,16 +109,17 @@ class Outcome:
         return line.removeprefix("error: ")
 
 
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
+def run_script(script: str, *arguments: object) -> Outcome:
     """Run a command of the project as `python SCRIPT ARGUMENT...` does, in this process."""
-
-    def run_script(script: str, *arguments: object) -> Outcome:
-        monkeypatch.setattr(sys, "argv", [script, *map(str, arguments)])
-        capsys.readouterr()
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", newline="", write_through=True) for _ in range(2))
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(sys, "argv", [script, *map(str, arguments)])
         with pytest.raises(SystemExit) as end:
             runpy.run_path(str(ROOT / script), run_name="__main__")
-        captured = capsys.readouterr()
-        return Outcome(end.value.code or 0, captured.out, captured.err)
+    return Outcome(end.value.code or 0, *(stream.buffer.getvalue().decode() for stream in (out, err)))
 
+
+@pytest.fixture
+def run() -> Callable[..., Outcome]:
+    """`run_script`, which fixtures of a wider scope call by its name."""
     return run_script

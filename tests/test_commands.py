@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from conftest import CLASSES, ROOT, make_class_folders, make_dataset
+from conftest import CLASSES, NETWORK, ROOT, make_class_folders, make_dataset
 from PIL import Image
 
 from game_classifier.models.checkpoint import load_checkpoint, save_checkpoint
@@ -33,7 +33,15 @@ def train(run, tmp_path):
     """Run main_train.py on a data set with a recipe of a second."""
 
     def run_training(data, *arguments):
-        small = ["image_size=32", "train_sizes=[1.0]", "epochs=1", "batch_size=2", "min_steps=1", "lr=0.01"]
+        small = [
+            f"network={NETWORK}",
+            "image_size=32",
+            "train_sizes=[1.0]",
+            "epochs=1",
+            "batch_size=2",
+            "min_steps=1",
+            "lr=0.01",
+        ]
         options = [part for each in small for part in ("--set", each)]
         return run("src/main_train.py", "-i", data, "-o", tmp_path / "out", *options, *arguments)
 
@@ -49,13 +57,13 @@ def test_from_class_folders_to_classified_images(tmp_path, run):
     assert "| 蓝色        |     2 |     4 |   2 |" in lists.out
     small = ["image_size=32", "train_sizes=[1.0]", "epochs=1", "batch_size=6", "min_steps=60", "lr=0.005"]
     options = [part for each in small for part in ("--set", each)]
-    trained = run("src/main_train.py", "-n", "repvgg_a0", "-i", data, "-o", out, *options)
+    trained = run("src/main_train.py", "-n", "repvgg_tiny", "-i", data, "-o", out, *options)
     assert "3 classes, 12 training frames, 6 validation frames" in trained.out
     assert "Epoch 1 of 1" in trained.out
-    best = out / "model" / "repvgg_a0_best.pth"
-    converted = run("src/main_convert.py", "-w", best, "-c", 3, "-o", tmp_path / "pt")
+    best = out / "model" / "repvgg_tiny_best.pth"
+    converted = run("src/main_convert.py", "-w", best, "-c", 3, "-o", tmp_path / "pt", "--formats", "pt")
     assert "written:" in converted.out
-    deploy = tmp_path / "pt" / "repvgg_a0_cpp_deploy.pt"
+    deploy = tmp_path / "pt" / "repvgg_tiny_cpp_deploy.pt"
     image = source / "green" / "0_0.jpg"
     classified = run("src/main_predict.py", "-w", deploy, "-i", image, image)
     assert classified.out.count(str(image)) == 2
@@ -184,7 +192,7 @@ def test_training_errors(tmp_path, run, train, data):
 
 def test_conversion_errors(tmp_path, run, trained):
     def convert(weights, *arguments):
-        return run("src/main_convert.py", "-w", weights, "-o", tmp_path / "pt", *arguments).error
+        return run("src/main_convert.py", "-w", weights, "-o", tmp_path / "pt", "--formats", "pt", *arguments).error
 
     assert f"-c 2: {trained.best} has 3 classes; give -c 3 or leave it out" in convert(trained.best, "-c", 2)
     (tmp_path / "text.pth").write_text("hello")
@@ -193,7 +201,7 @@ def test_conversion_errors(tmp_path, run, trained):
     assert "not a checkpoint of this tool (it holds state_dict)" in convert(tmp_path / "foreign.pth")
     (tmp_path / "classes.txt").write_text("one 0\ntwo 1\nthree 2\n")
     assert "classes.txt: not the classes of" in convert(trained.best, "-c", tmp_path / "classes.txt")
-    assert "name no classes; give their class file by -c FILE" in convert(trained.best, "--network", "repvgg_a0")
+    assert "name no classes; give their class file by -c FILE" in convert(trained.best, "--network", "repvgg_tiny")
     elsewhere = load_checkpoint(trained.best)
     elsewhere.data = {"folder": str(tmp_path / "gone")}
     save_checkpoint(tmp_path / "elsewhere.pth", elsewhere)
@@ -213,31 +221,32 @@ def test_what_a_conversion_writes_on_request(tmp_path, run, trained):
     options = ("-o", tmp_path, "--formats", "pt", "onnx", "--golden", 2, "--draw")
     converted = run("src/main_convert.py", "-w", trained.best, "-i", trained.dataset / "val", *options)
     assert converted.status == 0, converted.err
-    assert "| conv2d              |         44 |          22 |" in converted.out
+    assert "| conv2d              |         14 |           7 |" in converted.out
     assert re.search(r"\| ONNX Runtime +\| fp32 ", converted.out)
-    names = [f"repvgg_a0{end}" for end in (".onnx", "_block.png", "_cpp_deploy.pt", "_golden")]
-    names += [f"repvgg_a0_{form}_form.onnx" for form in ("train", "deploy")]
+    names = [f"repvgg_tiny{end}" for end in (".onnx", "_block.png", "_cpp_deploy.pt", "_golden")]
+    names += [f"repvgg_tiny_{form}_form.onnx" for form in ("train", "deploy")]
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*names, "conversion.json"])
-    assert {path.name for path in (tmp_path / "repvgg_a0_golden").iterdir()} == {"0.ppm", "1.ppm", "golden.json"}
-    with Image.open(tmp_path / "repvgg_a0_block.png") as picture:
+    assert {path.name for path in (tmp_path / "repvgg_tiny_golden").iterdir()} == {"0.ppm", "1.ppm", "golden.json"}
+    with Image.open(tmp_path / "repvgg_tiny_block.png") as picture:
         assert picture.width > 800
     kinds = [
-        Counter(node.op_type for node in onnx.load(tmp_path / f"repvgg_a0_{form}_form.onnx").graph.node)
+        Counter(node.op_type for node in onnx.load(tmp_path / f"repvgg_tiny_{form}_form.onnx").graph.node)
         for form in ("train", "deploy")
     ]
-    assert [(kind["Conv"], kind["BatchNormalization"]) for kind in kinds] == [(44, 61), (22, 0)]
-    validated = run("src/main_predict.py", "-w", tmp_path / "repvgg_a0.onnx", "-i", trained.dataset / "val.txt")
-    assert "repvgg_a0.onnx by ONNX Runtime in fp32 on cpu" in validated.out
+    assert [(kind["Conv"], kind["BatchNormalization"]) for kind in kinds] == [(14, 16), (7, 0)]
+    validated = run("src/main_predict.py", "-w", tmp_path / "repvgg_tiny.onnx", "-i", trained.dataset / "val.txt")
+    assert "repvgg_tiny.onnx by ONNX Runtime in fp32 on cpu" in validated.out
 
 
 def test_weights_from_elsewhere_convert_with_their_class_file(tmp_path, run, trained):
     known = load_checkpoint(trained.best)
     torch.save(known.state_dict, tmp_path / "timm.pth")
-    options = ("-o", tmp_path / "out", "--network", "repvgg_a0", "--set", "image_size=32", "-i", trained.dataset)
+    options = ("-o", tmp_path / "out", "--formats", "pt", "--network", "repvgg_tiny", "--set", "image_size=32")
+    options += ("-i", trained.dataset)
     classes = trained.dataset / "annotations.txt"
     converted = run("src/main_convert.py", "-w", tmp_path / "timm.pth", "-c", classes, *options)
     assert "weights of timm:" in converted.out
-    deployed = load_runner(tmp_path / "out" / "repvgg_a0_cpp_deploy.pt", "cpu")
+    deployed = load_runner(tmp_path / "out" / "repvgg_tiny_cpp_deploy.pt", "cpu")
     frames = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
     np.testing.assert_allclose(deployed(frames), load_runner(trained.best, "cpu")(frames), atol=1e-6)
     (tmp_path / "two.txt").write_text("one 0\ntwo 1\n")
@@ -246,7 +255,7 @@ def test_weights_from_elsewhere_convert_with_their_class_file(tmp_path, run, tra
     torch.save(fold(known.build()).state_dict(), tmp_path / "deploy.pth")
     folded = run("src/main_convert.py", "-w", tmp_path / "deploy.pth", "-c", classes, *options)
     assert "deploy.pth: a deploy-form file" in folded.error
-    scripted = run("src/main_convert.py", "-w", tmp_path / "out" / "repvgg_a0_cpp_deploy.pt", *options[:2])
+    scripted = run("src/main_convert.py", "-w", tmp_path / "out" / "repvgg_tiny_cpp_deploy.pt", *options[:2])
     assert "a deployed file (TorchScript), not a checkpoint; give the .pth" in scripted.error
 
 

@@ -1,18 +1,20 @@
 """The comparison of networks, and of the forms of one network."""
 
 import csv
+import json
 import math
 import os
 import shutil
 import subprocess
 import sys
+from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, make_dataset
+from conftest import ROOT, make_dataset, run_script, tiny_config
 from PIL import Image
 from timm.models.byobnet import RepVggBlock
 
@@ -24,10 +26,12 @@ from game_classifier.compare.network_alone import Cell, time_networks
 from game_classifier.compare.table import Table, csv_text
 from game_classifier.compare.turns import Amount, Times
 from game_classifier.errors import InputError
+from game_classifier.lists.dataset import read_dataset
 from game_classifier.models.checkpoint import load_checkpoint, save_checkpoint
 from game_classifier.models.cost import cost
 from game_classifier.models.fold import fold
 from game_classifier.models.zoo import build_model, parameter_count
+from game_classifier.training.fit import fit
 
 COMPARE = "scripts/compare_networks.py"
 
@@ -69,12 +73,29 @@ class Compared:
 
 
 @pytest.fixture(scope="module")
-def compared(tmp_path_factory) -> Compared:
-    folder = tmp_path_factory.mktemp("compared")
-    data = make_dataset(folder / "data set")
+def compared(tmp_path_factory, trained, everything) -> Compared:
+    """RepVGG has every format that can be had, SqueezeNet neither bf16 nor INT8; both were converted before."""
+    folder = tmp_path_factory.mktemp("compared") / "out put"
+    shutil.copytree(everything.files[0].parent, folder / "repvgg_tiny")
+    recipe = tiny_config(network="squeezenet1_1", optimizer="adamw", lr=0.0005)
+    with redirect_stdout(None):
+        squeezenet = fit(recipe, read_dataset(trained.dataset), folder.parent / "trained", resume=False)
+    convert = ["-w", squeezenet, "-o", folder / "squeezenet1_1", "--formats", "pt", "onnx", "openvino"]
+    loose = [part for each in ("gate.bf16_agreement=0", "gate.top1_drop=1") for part in ("--set", each)]
+    converted = run_script("src/main_convert.py", *convert, *loose)
+    assert converted.status == 0, converted.err
+    arguments = ["-i", trained.dataset, "-o", folder, "--frames", 24, "--rounds", 2, "--batch-size", 5]
+    done = run_script(COMPARE, "-w", trained.best, squeezenet, *arguments)
+    assert done.status == 0, done.err
+    return Compared(trained.dataset, folder, trained.best, squeezenet, done.out)
+
+
+@pytest.mark.slow
+def test_the_shell_script_trains_each_network_by_its_recipe_converts_and_compares(tmp_path):
+    make_dataset(tmp_path / "data set")
     done = compare_baseline(
-        folder,
-        networks="repvgg_a0 squeezenet1_1",
+        tmp_path,
+        networks="repvgg_tiny squeezenet1_1",
         input_path="data set",
         output_path="out put",
         frames="24",
@@ -82,15 +103,19 @@ def compared(tmp_path_factory) -> Compared:
         compare_options="--rounds 2 --batch-size 5",
     )
     assert done.returncode == 0, done.stderr
-    out = folder / "out put"
-    best = [out / name / "model" / f"{name}_best.pth" for name in ("repvgg_a0", "squeezenet1_1")]
-    return Compared(data, out, *best, done.stdout)
-
-
-def test_the_shell_script_trains_each_network_by_its_recipe(compared):
-    assert "train squeezenet1_1 by squeezenet.json: reads data set, writes out put/squeezenet1_1" in compared.out
-    assert "train repvgg_a0 by default.json" in compared.out
-    assert load_checkpoint(compared.squeezenet).config["optimizer"] == "adamw"
+    assert "train squeezenet1_1 by squeezenet.json: reads data set, writes out put/squeezenet1_1" in done.stdout
+    assert "train repvgg_tiny by default.json" in done.stdout
+    folder = tmp_path / "out put"
+    squeezenet = load_checkpoint(folder / "squeezenet1_1" / "model" / "squeezenet1_1_best.pth")
+    assert squeezenet.config["optimizer"] == "adamw"
+    rows = read_csv(folder / "comparison.csv")
+    for network in ("repvgg_tiny", "squeezenet1_1"):
+        files = json.loads((folder / network / "conversion.json").read_text(encoding="utf-8"))["files"]
+        assert {Path(file).suffix for file in files} == {".pt", ".onnx", ".xml"}  # all formats were tried
+        assert {"TorchScript fp32", "ONNX Runtime fp32", "OpenVINO fp32"} <= {
+            row["runs_in"] for row in rows if row["network"] == network
+        }
+    assert len({row["saving"] for row in rows if row["network"] == "squeezenet1_1"}) == 2  # the last is the baseline
 
 
 def test_the_shell_script_names_a_data_set_that_is_not_there(tmp_path):
@@ -102,7 +127,7 @@ def test_the_shell_script_names_a_data_set_that_is_not_there(tmp_path):
 def test_every_network_is_timed_in_every_runtime_that_passed_the_gate(compared):
     folder = compared.folder
     rows = read_csv(folder / "comparison.csv")
-    for network in ("repvgg_a0", "squeezenet1_1"):
+    for network in ("repvgg_tiny", "squeezenet1_1"):
         runtimes = [row["runs_in"] for row in rows if row["network"] == network and row["mode"] == "batches"]
         passed = [
             name for name, (ending, _) in RUNTIMES.items()
@@ -139,7 +164,7 @@ def test_savings_are_of_the_baseline_in_the_same_runtime(compared):
 
 def test_the_accuracy_is_that_of_validation(compared, run):
     rows = read_csv(compared.folder / "comparison.csv")
-    shown = {row["top1"] for row in rows if row["network"] == "repvgg_a0" and row["runs_in"] == "TorchScript fp32"}
+    shown = {row["top1"] for row in rows if row["network"] == "repvgg_tiny" and row["runs_in"] == "TorchScript fp32"}
     validated = run("src/main_predict.py", "-w", compared.repvgg, "-i", compared.data / "val.txt")
     assert [f"{100 * float(share):.2f}" in validated.out for share in shown] == [True]
 
@@ -149,12 +174,12 @@ def test_what_the_comparison_prints_and_writes(compared):
     assert "Networks, as their training validated them" in out
     assert "The network alone: 24 frames" in out
     markdown = (folder / "comparison.md").read_text(encoding="utf-8")
-    assert "| repvgg_a0 | 32x32 |" in markdown
-    assert f"| {parameter_count(build_model('repvgg_a0', 3)):,} |" in markdown
+    assert "| repvgg_tiny | 32x32 |" in markdown
+    assert f"| {parameter_count(build_model('repvgg_tiny', 3)):,} |" in markdown
     for name in ("times.png", "accuracy.png"):
         assert min(size_of(folder / name)) > 300
     assert sorted(path.name for path in folder.iterdir()) == [
-        "accuracy.png", "comparison.csv", "comparison.md", "repvgg_a0", "squeezenet1_1", "times.png",
+        "accuracy.png", "comparison.csv", "comparison.md", "repvgg_tiny", "squeezenet1_1", "times.png",
     ]  # fmt: skip
 
 
@@ -176,7 +201,7 @@ def test_lists_without_labels_and_with_frames_that_cannot_be_read(compared, tmp_
     names = [line.rpartition(" ")[0] for line in (compared.data / "val.txt").read_text(encoding="utf-8").splitlines()]
     (tmp_path / "new.txt").write_text("".join(f"{name}\n" for name in ["nowhere.jpg", *names[:3]]), encoding="utf-8")
     folder = tmp_path / "out"
-    shutil.copytree(compared.folder / "repvgg_a0", folder / "repvgg_a0")
+    shutil.copytree(compared.folder / "repvgg_tiny", folder / "repvgg_tiny")
     arguments = ["-w", compared.repvgg, "-i", tmp_path / "new.txt", "--root", compared.data, "-o", folder]
     done = run(COMPARE, *arguments, "--frames", 5, "--runtimes", "pytorch-fp32")
     assert done.status == 0, done.err
@@ -187,7 +212,7 @@ def test_lists_without_labels_and_with_frames_that_cannot_be_read(compared, tmp_
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        (lambda it: ["-w", it["a"], it["a"]], "a second checkpoint of repvgg_a0; compare different networks"),
+        (lambda it: ["-w", it["a"], it["a"]], "a second checkpoint of repvgg_tiny; compare different networks"),
         (lambda it: ["-w", it["a"], it["other"]], "has not the classes of"),
         (lambda it: ["-w", it["a"], "--baseline", "vgg"], "--baseline vgg: not among the networks of -w; give one of"),
         (lambda it: ["-w", "nowhere.pth"], "nowhere.pth: no such checkpoint"),
@@ -205,7 +230,9 @@ def test_wrong_use_of_the_comparison(compared, tmp_path, run, changes, complaint
     assert complaint in done.error
 
 
-def test_a_checkpoint_that_cannot_be_converted_ends_the_comparison(trained, tmp_path, run):
+def test_a_checkpoint_that_cannot_be_converted_ends_the_comparison(trained, tmp_path, run, monkeypatch):
+    # Here instead of in a process of its own, which loads torch for seconds.
+    monkeypatch.setattr(subprocess, "run", lambda command, **_: run_script(*command[1:]))
     broken = tmp_path / "broken.pth"
     checkpoint = load_checkpoint(trained.best)
     # Its record says that it is better than it is: the gate's first row misses, and no format is tried.
@@ -215,12 +242,14 @@ def test_a_checkpoint_that_cannot_be_converted_ends_the_comparison(trained, tmp_
     for _ in range(2):  # what is left of the first attempt is not taken for a conversion
         done = run(COMPARE, "-w", broken, "-i", trained.dataset, "-o", tmp_path / "out")
         assert done.error == f"{broken}: could not be converted, for the reason above"
-    assert (tmp_path / "out/repvgg_a0/conversion.json").is_file()
+    assert (tmp_path / "out/repvgg_tiny/conversion.json").is_file()
 
 
 def test_a_format_that_missed_the_gate_is_left_out(tmp_path, trained):
-    contestant = Contestant("repvgg_a0", trained.best, load_checkpoint(trained.best), tmp_path, frozenset(), "too bad")
-    (tmp_path / "repvgg_a0_cpp_deploy.pt").write_bytes(b"of an earlier conversion")
+    contestant = Contestant(
+        "repvgg_tiny", trained.best, load_checkpoint(trained.best), tmp_path, frozenset(), "too bad"
+    )
+    (tmp_path / "repvgg_tiny_cpp_deploy.pt").write_bytes(b"of an earlier conversion")
     assert contestant.load("TorchScript fp32", 1) is None
     assert contestant.load("PyTorch fp32", 1) is not None
     with pytest.raises(InputError, match="no network has a file for ONNX Runtime fp32 that passed the gate"):
@@ -304,7 +333,7 @@ class TestForms:
 
     def test_the_study_writes_a_table_a_csv_and_a_picture(self, tmp_path, run):
         done = run(
-            "scripts/compare_forms.py", "repyolov5s", "--frames", 2, 5, "--rounds", 3, "--size", 64, "-o", tmp_path
+            "scripts/compare_forms.py", "repvgg_tiny", "--frames", 2, 5, "--rounds", 3, "--size", 64, "-o", tmp_path
         )
         assert done.status == 0, done.err
         assert "64x64, one frame at a time, PyTorch fp32" in done.out
@@ -319,9 +348,9 @@ class TestForms:
             assert float(row["to_plain_min"]) <= float(row["to_plain_max"])
         assert [row["to_plain"] for row in rows if row["form"] == "plain, deployed"] == ["1.0", "1.0"]
         assert min(size_of(tmp_path / "forms.png")) > 300
-        assert "| repyolov5s | deployed |" in (tmp_path / "forms.md").read_text(encoding="utf-8")
+        assert "| repvgg_tiny | deployed |" in (tmp_path / "forms.md").read_text(encoding="utf-8")
 
     def test_a_network_without_blocks_has_no_forms_to_compare(self, tmp_path, run):
-        done = run("scripts/compare_forms.py", "repyolov5s", "squeezenet1_1", "--size", 64, "-o", tmp_path)
+        done = run("scripts/compare_forms.py", "repvgg_tiny", "squeezenet1_1", "--size", 64, "-o", tmp_path)
         assert done.error.startswith("squeezenet1_1: has no RepVGG blocks to fold")
         assert not any(tmp_path.iterdir())  # before anything is measured

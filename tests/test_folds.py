@@ -2,7 +2,15 @@ from conftest import make_class_folders
 
 from game_classifier.models.checkpoint import load_checkpoint
 
-SETTINGS = ("image_size=32", "train_sizes=[1.0]", "epochs=1", "batch_size=4", "min_steps=2", "lr=0.005")
+SETTINGS = (
+    "network=repvgg_tiny",
+    "image_size=32",
+    "train_sizes=[1.0]",
+    "epochs=1",
+    "batch_size=4",
+    "min_steps=2",
+    "lr=0.005",
+)
 
 
 def train(run, *arguments):
@@ -30,7 +38,7 @@ def test_folds_are_trained_apart_and_summed_up(tmp_path, run):
     assert "deviation" not in first.out
     both = train(run, "-i", data, "-o", out, "--fold", "all", "--resume")
     assert both.status == 0, both.err
-    scores = [load_checkpoint(out / f"fold{k}/model/repvgg_a0_best.pth").metrics["top1"] for k in (1, 2)]
+    scores = [load_checkpoint(out / f"fold{k}/model/repvgg_tiny_best.pth").metrics["top1"] for k in (1, 2)]
     rows = {
         line.split("|")[1].strip(): line.split("|")[2].strip() for line in both.out.splitlines() if line.count("|") == 7
     }

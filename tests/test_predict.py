@@ -5,13 +5,13 @@ import os
 import shutil
 import tarfile
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import make_dataset
+from conftest import NETWORK, make_dataset
 
 from game_classifier.deploy.export import convert
-from game_classifier.deploy.frame_sets import gate_frames
 from game_classifier.deploy.gate import GateFrames
 from game_classifier.errors import InputError
 from game_classifier.frames.decode import FrameStatus, read_frame
@@ -21,10 +21,11 @@ from game_classifier.lists.tar_list import read_tar_list
 from game_classifier.models.checkpoint import load_checkpoint
 from game_classifier.predict import predict_list
 from game_classifier.predict.open_lists import find_lists, predict_lists, read_list
-from game_classifier.predict.predict_list import Predictor, read_shards, row_type
-from game_classifier.predict.results import collect, write_results
+from game_classifier.predict.predict_list import Predictor, read_shards
+from game_classifier.predict.results import collect
 from game_classifier.runtime.fastest import fastest_file
 from game_classifier.runtime.runner import load_runner
+from game_classifier.tasks.choose import task_of
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def test_row_i_is_line_i_whatever_the_files_are_like(tmp_path, classifier, mixed
     predict(classifier, tmp_path / "save", mixed_list)
     table = np.load(tmp_path / "save" / "mixed.npy", mmap_mode="r", allow_pickle=False)
     frames = read_file_list(mixed_list, 3)
-    assert table.dtype == row_type(3)
+    assert table.dtype == task_of(NETWORK).rows.dtype(3)
     assert len(table) == len(frames) == 12
     expected_status = np.zeros(12, int)
     expected_status[[0, 5, 11]] = FrameStatus.EMPTY, FrameStatus.NOT_AN_IMAGE, FrameStatus.MISSING
@@ -87,12 +88,12 @@ def test_the_manifest_says_what_the_rows_were_made_from(tmp_path, classifier, mi
 
 
 @pytest.fixture(scope="module")
-def deployed(tmp_path_factory, trained):
-    """The files of a conversion, by format."""
-    known = load_checkpoint(trained.best)
-    judged = gate_frames(read_file_list(trained.dataset / "val.txt", 3), 256, known.preprocessing, 2)
-    formats = ["pt", "onnx", "openvino"]
-    return dict(zip(formats, convert(known, tmp_path_factory.mktemp("pt"), judged, formats=formats).files, strict=True))
+def deployed(tmp_path_factory, everything):
+    """The files of a conversion without INT8, by format."""
+    folder = tmp_path_factory.mktemp("pt")
+    endings = {"pt": "_cpp_deploy.pt", "onnx": ".onnx", "openvino": "_openvino.xml", "weights": "_openvino.bin"}
+    source = everything.files[0].parent
+    return {name: Path(shutil.copy(source / f"{NETWORK}{ending}", folder)) for name, ending in endings.items()}
 
 
 @pytest.mark.parametrize("name", ["pth", "pt", "onnx", "openvino"])
@@ -173,7 +174,8 @@ def test_results_count_each_labelled_frame_that_was_read_once(tmp_path, classifi
     save = tmp_path / "save"
     predict(classifier, save, mixed_list, trained.dataset / "val.txt")
     results = collect(save)
-    per_class = write_results(results, save / "results")
+    results.write(save / "results")
+    per_class = results.scores.per_class(results.class_names)
     tables = [np.load(save / name) for name in ("mixed.npy", "val.npy")]
     rows = np.concatenate([table[(table["status"] == 0) & (table["label"] >= 0)] for table in tables])
     assert results.rows == 24
@@ -278,10 +280,10 @@ def test_tars_that_cannot_be_used(tmp_path):
 def test_the_fastest_file_of_the_same_conversion_runs_on_request_the_file_itself(tmp_path, run, trained, deployed):
     options = ("-w", deployed["pt"], "--input", trained.dataset / "val.txt", "--device", "cpu")
     fast = run("src/predict_repvgg.py", *options, "--save", tmp_path / "fast")
-    assert "repvgg_a0_openvino.xml by OpenVINO in " in fast.out
+    assert "repvgg_tiny_openvino.xml by OpenVINO in " in fast.out
     assert "and faster here; --runtime file runs that itself" in fast.out
     itself = run("src/predict_repvgg.py", *options, "--save", tmp_path / "file", "--runtime", "file")
-    assert "repvgg_a0_cpp_deploy.pt by TorchScript in fp32 on cpu; 2 threads, batches of 32" in itself.out
+    assert "repvgg_tiny_cpp_deploy.pt by TorchScript in fp32 on cpu; 2 threads, batches of 32" in itself.out
     other = tmp_path / "other" / deployed["openvino"].name
     other.parent.mkdir()
     shutil.copy(deployed["pt"], other.parent)

@@ -21,11 +21,12 @@ from game_classifier.lists.filelist import FileList, list_of_images, read_file_l
 from game_classifier.lists.tar_list import read_tar_list
 from game_classifier.pages import results_page
 from game_classifier.predict import results as results_module
-from game_classifier.predict.predict_list import FORMAT, row_type
-from game_classifier.predict.results import collect, write_results
+from game_classifier.predict.predict_list import FORMAT
+from game_classifier.predict.results import collect
 from game_classifier.scoring import results as results_of_rows
 from game_classifier.scoring.ranking import RANKED, Ranking
 from game_classifier.storage import write_json
+from game_classifier.tasks.choose import TASKS
 
 NAMES = ("pong", "space invaders", "蓝色", "10", "9")
 MODEL = {"model": "/models/a0.xml", "model_sha256": "f" * 64, "precision": "bf16", "runtime": "OpenVINO 2026.4"}
@@ -43,7 +44,7 @@ def write_shard(
 ) -> None:
     """Predictions of a list as a finished shard; `pred` and `score` of a row that was not read do not count."""
     count = frames if isinstance(frames, int) else len(frames)
-    rows = np.zeros(count, row_type(len(names)))
+    rows = np.zeros(count, TASKS["classification"].rows.dtype(len(names)))
     rows["label"] = -1 if isinstance(frames, int) else frames.labels
     rows["status"] = np.zeros(count, int) if status is None else status
     read = rows["status"] == FrameStatus.OK
@@ -79,7 +80,7 @@ def write_list(folder: Path, stem: str, labels, classes: int = len(NAMES), name:
 
 
 def page_of(save: Path) -> str:
-    write_results(collect(save), save / "results")
+    collect(save).write(save / "results")
     return (save / "results" / "report.html").read_text(encoding="utf-8")
 
 

@@ -16,13 +16,12 @@ from game_classifier.config import AugmentConfig
 from game_classifier.errors import Interrupted
 from game_classifier.lists.dataset import read_dataset
 from game_classifier.models.checkpoint import load_checkpoint, save_checkpoint
-from game_classifier.training import epoch as epoch_module
 from game_classifier.training import fit as fit_module
 from game_classifier.training.fit import fit
 from game_classifier.training.log import CLOCK_KEYS
 
 KILLS = int(os.environ.get("GAME_CLASSIFIER_KILLS", "3"))  # more take longer and prove more
-NAMES = ("repvgg_a0_best.pth", "repvgg_a0_last.pth")
+NAMES = ("repvgg_tiny_best.pth", "repvgg_tiny_last.pth")
 # Everything that draws random numbers or keeps something between steps.
 CHANGES = {
     "epochs": 3,
@@ -54,19 +53,19 @@ def test_a_stopped_training_keeps_its_state_and_ends_like_an_uninterrupted_one(
     tmp_path, trained, uninterrupted, monkeypatch, number, step
 ):
     config, data = tiny_config(**CHANGES), read_dataset(trained.dataset)
-    real = epoch_module.train_one_epoch
+    real = fit_module.train_epoch
 
-    def ask_at_the_step(trainee, batches, labels, position, steps, recipe, title, after_step):
+    def ask_at_the_step(session, dataset, cache, after_step):
         def ask_and_go_on():
-            if trainee.step == step:
+            if session.trainee.step == step:
                 os.kill(os.getpid(), number)
             after_step()
 
-        real(trainee, batches, labels, position, steps, recipe, title, ask_and_go_on)
+        real(session, dataset, cache, ask_and_go_on)
 
     handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     with monkeypatch.context() as patched:
-        patched.setattr(epoch_module, "train_one_epoch", ask_at_the_step)
+        patched.setattr(fit_module, "train_epoch", ask_at_the_step)
         with pytest.raises(Interrupted, match=r"stopped after epoch \d.*, and kept in .*_last.pth; go on with"):
             fit(config, data, tmp_path, resume=False)
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == handlers
@@ -79,7 +78,15 @@ def test_a_stopped_training_keeps_its_state_and_ends_like_an_uninterrupted_one(
 
 def test_killed_at_random_moments_a_training_ends_like_an_uninterrupted_one(tmp_path, trained):
     """SIGKILL leaves no time for anything: what counts is what stands on the disk at every moment."""
-    settings = ["image_size=32", "train_sizes=[1.0]", "epochs=4", "batch_size=6", "min_steps=10", "lr=0.005"]
+    settings = [
+        "network=repvgg_tiny",
+        "image_size=32",
+        "train_sizes=[1.0]",
+        "epochs=4",
+        "batch_size=6",
+        "min_steps=10",
+        "lr=0.005",
+    ]
     settings += ["precision=fp32", "threads=2", "save_minutes=0"]
 
     def train(out: Path) -> subprocess.Popen:

@@ -26,17 +26,17 @@ def test_training_main_predict_and_predict_repvgg_agree(tmp_path, run):
     (data / "val.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     fit(tiny_config(min_steps=30, lr=0.005, batch_size=5), read_dataset(data), tmp_path / "out", resume=False)
-    last = load_checkpoint(tmp_path / "out" / "model" / "repvgg_a0_best.pth")
+    last = load_checkpoint(tmp_path / "out" / "model" / "repvgg_tiny_best.pth")
     names = ("top1", "top5", "mean_precision", "mean_recall", "mean_f1")
     trained = [f"{100 * last.metrics[name]:.2f}" for name in names]
     assert 20 < float(trained[0]) < 99
     record = json.loads((tmp_path / "out" / "metrics.jsonl").read_text().splitlines()[last.epoch - 1])
     assert record["val_unread"] == 1
 
-    weights = tmp_path / "out" / "model" / "repvgg_a0_best.pth"
-    converted = run("src/main_convert.py", "-w", weights, "-o", tmp_path / "pt")
+    weights = tmp_path / "out" / "model" / "repvgg_tiny_best.pth"
+    converted = run("src/main_convert.py", "-w", weights, "-o", tmp_path / "pt", "--formats", "pt")
     assert converted.status == 0
-    deploy = tmp_path / "pt" / "repvgg_a0_cpp_deploy.pt"
+    deploy = tmp_path / "pt" / "repvgg_tiny_cpp_deploy.pt"
     for file in (weights, deploy):
         validated = run("src/main_predict.py", "-w", file, "-i", data / "val.txt", "--batch-size", 7)
         assert validated.status == 0

@@ -8,8 +8,10 @@ from torch.nn import functional as F
 from game_classifier.frames.augment import Augmentation
 from game_classifier.frames.decode import Preprocessing
 from game_classifier.frames.loader import Batch
-from game_classifier.training.loop import StepRecipe, train_one_epoch
-from game_classifier.training.sampling import class_weights, epoch_rows, seed_of
+from game_classifier.tasks.classification.objective import ClassObjective
+from game_classifier.tasks.classification.sampling import class_weights, epoch_rows
+from game_classifier.training.epoch import StepRecipe, make_steps
+from game_classifier.training.schedule import seed_of
 from game_classifier.training.trainee import Position, Trainee
 
 LABELS = np.array([0] * 90 + [2] * 10, np.int32)
@@ -48,7 +50,13 @@ def trainee_of(network: nn.Module) -> Trainee:
     return Trainee(network, network, ModelEmaV3(network, 0.5), optimizer, scaler, torch.device("cpu"), "fp32")
 
 
-def train_on(batches: list[Batch], labels: np.ndarray, **changes) -> tuple[nn.Module, Position]:
+def train_on(
+    batches: list[Batch],
+    labels: np.ndarray,
+    class_weights: torch.Tensor | None = None,
+    label_smoothing: float = 0.0,
+    **changes,
+) -> tuple[nn.Module, Position]:
     """One step without augmentation of a network whose gradients are those of its frames' mean."""
     torch.manual_seed(0)
     network = nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 3))
@@ -57,16 +65,14 @@ def train_on(batches: list[Batch], labels: np.ndarray, **changes) -> tuple[nn.Mo
         "rate": lambda step: 0.01,
         "size": (32, 32),
         "preprocessing": Preprocessing(32, 32),
-        "change": Augmentation(0, 0, 0, 0, 0, 0),
-        "mix": None,
-        "label_smoothing": 0.0,
-        "class_weights": None,
         "clip_grad": 0.0,
         "accumulate": 1,
         "seed": 0,
         "rank": 0,
     }
-    train_one_epoch(trainee_of(network), batches, labels, position, 1, StepRecipe(**recipe | changes), "", lambda: None)
+    unchanged = Augmentation(0, 0, 0, 0, 0, 0)
+    objective = ClassObjective(labels, "none", unchanged, None, label_smoothing, class_weights)
+    assert list(make_steps(trainee_of(network), objective, batches, position, StepRecipe(**recipe | changes))) == [0.01]
     return network, position
 
 

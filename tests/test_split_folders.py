@@ -99,3 +99,45 @@ def test_an_interrupted_split_is_completed_by_the_next_one(tmp_path, monkeypatch
     assert {path.partition("/")[2] for path in images(out)} == images(source)
     assert set(json.loads((out / MANIFEST).read_text())["files"]) == images(out)
     assert not (out / IN_PROGRESS).exists()
+
+
+@pytest.mark.parametrize("mode", ["hardlink", "copy", "symlink"])
+def test_frames_replaced_under_their_names_are_placed_anew(tmp_path, mode):
+    source, out = make_class_folders(tmp_path / "source"), tmp_path / "out"
+    place(source, out, mode)
+    before = json.loads((out / MANIFEST).read_text())["frames_sha256"]
+    place(source, out, mode)
+    assert json.loads((out / MANIFEST).read_text())["frames_sha256"] == before
+    one = next(out.rglob("*.jpg"))
+    original = source / one.relative_to(out).as_posix().partition("/")[2]
+    (tmp_path / "other.jpg").write_bytes(original.read_bytes()[::-1])
+    (tmp_path / "other.jpg").replace(original)
+    place(source, out, mode)
+    assert one.read_bytes() == original.read_bytes()
+    assert json.loads((out / MANIFEST).read_text())["frames_sha256"] != before
+
+
+@pytest.mark.parametrize(
+    ("source", "out", "reason"),
+    [
+        ("games", "games/out", "lies inside --source"),
+        ("games", "games/a/new", "lies inside --source"),
+        ("games", "elsewhere/../games/out", "lies inside --source"),
+        ("games", "link/out", "lies inside --source"),
+        ("link", "games/out", "lies inside --source"),
+        ("games", "games", "is --source itself"),
+        ("games", "link", "is --source itself"),
+        ("games/a", "games", "holds --source"),
+        (".", "games", "lies inside --source"),
+    ],
+)
+def test_a_split_into_its_own_source_is_refused(tmp_path, run, monkeypatch, source, out, reason):
+    make_class_folders(tmp_path / "games", names=("a", "b"))
+    make_class_folders(tmp_path / "games" / "a", names=("c", "d"))
+    (tmp_path / "link").symlink_to(tmp_path / "games")
+    before = sorted(tmp_path.rglob("*"))
+    monkeypatch.chdir(tmp_path)
+    error = run("tool/split_data.py", "--source", source, "--out", out).error
+    assert error.startswith(f"--out {out}: ")
+    assert reason in error
+    assert sorted(tmp_path.rglob("*")) == before

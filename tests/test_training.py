@@ -14,8 +14,8 @@ from game_classifier.config import AugmentConfig
 from game_classifier.errors import InputError
 from game_classifier.lists.dataset import read_dataset
 from game_classifier.models.checkpoint import load_checkpoint
+from game_classifier.training import epoch as epoch_module
 from game_classifier.training import fit as fit_module
-from game_classifier.training import loop
 from game_classifier.training.fit import fit
 from game_classifier.training.schedule import frame_size, learning_rate
 from game_classifier.training.trainee import new_trainee
@@ -56,7 +56,7 @@ def test_a_training_leaves_what_it_promises_and_learns(trained):
     out = trained.out
     names = {path.name for path in out.iterdir()} - {"tensorboard"}
     assert names == {"config.json", "confusion.png", "curves.png", "metrics.csv", "metrics.jsonl", "model"}
-    assert sorted(path.name for path in (out / "model").iterdir()) == ["repvgg_a0_best.pth", "repvgg_a0_last.pth"]
+    assert sorted(path.name for path in (out / "model").iterdir()) == ["repvgg_tiny_best.pth", "repvgg_tiny_last.pth"]
     records = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     assert [record["epoch"] for record in records] == [1, 2]
     assert records[-1]["top1"] > 0.6
@@ -147,11 +147,11 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_are_spoilt(tmp_path,
 
 
 def test_the_error_of_a_loss_names_rate_and_lines():
-    loop.require_finite(0.5, 3, 0.1, np.arange(4))
+    epoch_module.require_finite(0.5, 3, 0.1, np.arange(4))
     with pytest.raises(
         InputError, match=r"the loss is nan at step 3 with learning rate 0.1, in the batch of the training"
     ) as error:
-        loop.require_finite(float("nan"), 3, 0.1, np.array([6, 0, 11, 2, 3, 8, 9]))
+        epoch_module.require_finite(float("nan"), 3, 0.1, np.array([6, 0, 11, 2, 3, 8, 9]))
     assert "list's lines 7, 1, 12, 3, 4 and 2 more; lower lr" in str(error.value)
 
 
@@ -162,7 +162,7 @@ def test_weights_that_are_not_finite_are_never_kept(tmp_path, trained, monkeypat
         with torch.no_grad():
             next(iter(trainee.network.parameters())).mul_(float("inf"))
 
-    monkeypatch.setattr(loop, "_update", spoil)
+    monkeypatch.setattr(epoch_module, "_update", spoil)
     config = tiny_config(save_minutes=0.0)
     with pytest.raises(InputError, match="the weights are not finite any more at step 0; lower lr"):
         fit(config, read_dataset(trained.dataset), tmp_path, resume=False)
@@ -219,7 +219,7 @@ def test_weights_of_the_hub_are_asked_from_timm(trained, monkeypatch):
         return build(name, **options)
 
     monkeypatch.setattr(timm, "create_model", offline)
-    config = tiny_config(pretrained="hub")
+    config = tiny_config(network="repvgg_a0", pretrained="hub")
     with pytest.raises(InputError, match=r"no weights of 'repvgg_a0' to be had \(no route to the hub\); download them"):
         new_trainee(config, ("a", "b"), World(), fresh=True)
 
@@ -261,7 +261,7 @@ def test_squeezenet_trains_too(tmp_path, trained):
         ("squeezenet1_1", {"lr": 0.1}, True),
         ("squeezenet1_1", {"lr": 0.01}, False),
         ("squeezenet1_1", {"lr": 0.1, "optimizer": "adamw"}, False),
-        ("repvgg_a0", {"lr": 0.1}, False),
+        ("repvgg_tiny", {"lr": 0.1}, False),
     ],
 )
 def test_a_rate_that_a_network_without_norm_cannot_bear_is_named(tmp_path, trained, capsys, network, recipe, warned):

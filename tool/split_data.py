@@ -49,6 +49,7 @@ def main() -> None:
     add("--seed", type=int, default=0, help="(default: %(default)s)")
     arguments = parser.parse_args()
     shares = require_consistent(arguments)
+    require_apart(arguments.source, arguments.out)
 
     classes = list_class_folders(arguments.source)
     if arguments.time_blocks:
@@ -95,6 +96,20 @@ def require_consistent(arguments) -> dict[str, float]:
     if arguments.group_by is not None and arguments.time_blocks is not None:
         raise InputError("--group-by with --time-blocks: give one of the two")
     return shares
+
+
+def require_apart(source: Path, out: Path) -> None:
+    """Raise InputError when one folder lies in the other: the next split would find the frames of this one again."""
+    real_source, real_out = source.resolve(), out.resolve()
+    if real_out == real_source:
+        where = "is --source itself"
+    elif real_source in real_out.parents:
+        where = f"lies inside --source {source}"
+    elif real_out in real_source.parents:
+        where = f"holds --source {source}"
+    else:
+        return
+    raise InputError(f"--out {out}: {where}; name a folder beside the source, such as {real_source.parent / 'split'}")
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ def time_networks(
             classifier = contestant.load(runtime, amount.threads)
             if classifier is not None:
                 name = contestant.name
-                timed[runtime, name] = _Timed(classifier, pixels[name], frames[name].labels, amount.batch_size)
+                timed[runtime, name] = _Timed(classifier, pixels[name], frames[name].targets, amount.batch_size)
     if not timed:
         raise InputError(f"no network has a file for {', '.join(runtimes)} that passed the gate; give other --runtimes")
     runs = {}

@@ -1,5 +1,6 @@
 """Placing a split's images in its folders: never half a split, never a file of somebody else's deleted."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -20,9 +21,11 @@ def write_split(
 ) -> Counter[str]:
     """Place the images of each side at `out/<side>/<path>` and return how many were linked and copied.
 
-    Built in a folder of its own and moved into place at the end. The manifest `out/split.json` names every
-    file that this tool made; only those are ever deleted, when a split is made anew. Raises InputError when
-    `out` holds files of somebody else's where the split should go.
+    Every file is made again, since an image may have been replaced under its name: a link to the old one would
+    keep the old pixels. Built in a folder of its own and moved into place at the end. The manifest `out/split.json`
+    names every file that this tool made; only those are ever deleted, when a split is made again. Its
+    `frames_sha256` changes when an image is added, removed or replaced. Raises InputError when `out` holds files
+    of somebody else's where the split should go.
     """
     make_folder(out)
     manifest = out / MANIFEST
@@ -31,6 +34,8 @@ def write_split(
     folders = {*sides, *(path.partition("/")[0] for path in previous)}
     _require_own_files(out, folders, set(previous))
 
+    # Before the images are placed: one that is replaced meanwhile then makes the next digest another.
+    settings = {**settings, "frames_sha256": _digest(source, sides)}
     building = out / IN_PROGRESS
     shutil.rmtree(building, ignore_errors=True)
     placed: Counter[str] = Counter()
@@ -49,6 +54,15 @@ def write_split(
     building.rmdir()
     write_json(manifest, {**settings, "files": files})
     return placed
+
+
+def _digest(source: Path, sides: Mapping[str, Sequence[str]]) -> str:
+    """Of the images' paths, sizes and times of modification, whichever side they are on."""
+    digest = hashlib.sha256()
+    for path in sorted(path for paths in sides.values() for path in paths):
+        state = (source / path).stat()
+        digest.update(os.fsencode(f"{path} {state.st_size} {state.st_mtime_ns}\n"))
+    return digest.hexdigest()
 
 
 def _require_own_files(out: Path, folders: Iterable[str], own: set[str]) -> None:

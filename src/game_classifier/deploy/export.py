@@ -4,31 +4,33 @@ import copy
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
+from game_classifier.config import GateConfig
 from game_classifier.console import progress
 from game_classifier.deploy.forms import FORMATS, Form, Parts
-from game_classifier.deploy.gate import Gate, GateFrames, Infer, Row, Thresholds
+from game_classifier.deploy.gate import Gate, GateFrames, Infer
 from game_classifier.errors import InputError
 from game_classifier.frames.decode import Preprocessing, read_whole_frame, resize_frames
-from game_classifier.lists.filelist import UNLABELLED
 from game_classifier.models.checkpoint import Checkpoint
 from game_classifier.models.fold import fold, fold_float64
 from game_classifier.models.frame_network import FrameNetwork, answering
 from game_classifier.models.zoo import parameter_count
-from game_classifier.runtime.metadata import Metadata
+from game_classifier.runtime.metadata import Metadata, Row
 from game_classifier.runtime.runner import Runner, load_runner
 from game_classifier.storage import make_folder, write_json
+from game_classifier.tasks.choose import task_of
 
 # Of logits in float64, relative to the largest: rounding stays far below, a branch folded wrongly is far above.
 FOLD_TOLERANCE = 1e-9
 FOLD_FRAMES = 8
 CONVERSION_FILE = "conversion.json"
+DEFAULT_LIMITS = GateConfig()
 
 
 @dataclass(frozen=True)
@@ -49,33 +51,33 @@ def convert(
     *,
     formats: Sequence[str] = ("pt",),
     calibration: np.ndarray | None = None,
-    thresholds: Thresholds | None = None,
-    recorded_top1: float | None = None,
+    limits: GateConfig = DEFAULT_LIMITS,
+    recorded: float | None = None,
 ) -> Conversion:
     """Write the files of `formats` (keys of FORMATS) into `folder`, and conversion.json with the gate's table.
 
-    Each form of the network classifies `frames` and must answer as the trained one does, within `thresholds`.
-    `calibration` are the frames (uint8 [M, height, width, 3]) that INT8 is made with. `recorded_top1` is what the
-    trained network must reach on `frames`, give or take chance.
+    Each form of the network answers for `frames` and must do so as the trained one does, within `limits`.
+    `calibration` are the frames (uint8 [M, height, width, 3]) that INT8 is made with. `recorded` is what the
+    trained network must score on `frames`, give or take chance.
     Raises InputError when one does not; no file of it is left, those of the other formats are written, and files of
     earlier conversions stay as they were. When it is the folded network, no format is tried.
     """
     make_folder(folder)
-    thresholds = thresholds or Thresholds()
+    task = task_of(checkpoint.network)
     trained = checkpoint.build()
     folded = fold(trained)
     fold_difference = _fold_difference(trained, checkpoint.preprocessing, frames.frames[:FOLD_FRAMES])
-    gate = Gate(frames, checkpoint.class_names, _classify(trained, checkpoint.preprocessing), thresholds)
-    trained_row = gate.trained if recorded_top1 is None else gate.beside_record(recorded_top1)
-    folded_row = gate.measure("folded", "fp32", _classify(folded, checkpoint.preprocessing))
+    gate = Gate(task, frames, checkpoint.class_names, _infer(trained, checkpoint.preprocessing), limits)
+    trained_row = gate.trained if recorded is None else gate.beside_record(recorded)
+    folded_row = gate.measure("folded", "fp32", _infer(folded, checkpoint.preprocessing))
     if not fold_difference <= FOLD_TOLERANCE:
         complaint = f"logits differ by {fold_difference:.1e} of the largest in float64, more than {FOLD_TOLERANCE:.0e}"
         folded_row = replace(folded_row, complaint=complaint)
     rows = [trained_row, folded_row]
     missed = [row for row in rows if row.complaint][:1]
 
-    metadata = Metadata.of_checkpoint(checkpoint)
-    parts = Parts(folded, metadata, frames, calibration, thresholds.top1_drop)
+    metadata = Metadata.of_checkpoint(checkpoint, task.output)
+    parts = Parts(task, folded, metadata, frames, calibration, limits)
     passed: list[Form] = []
     with tempfile.TemporaryDirectory(dir=folder, prefix=".converting-") as unjudged:
         for name in progress(() if missed else formats, desc="convert", unit="format", leave=False):
@@ -147,12 +149,12 @@ def _whole_frame_rows(gate: Gate, classifier: Runner) -> list[Row]:
     return rows
 
 
-def _classify(network: nn.Module, preprocessing: Preprocessing) -> Infer:
-    classifier = FrameNetwork(answering(network), preprocessing).eval()
+def _infer(network: nn.Module, preprocessing: Preprocessing) -> Infer:
+    deployed = FrameNetwork(answering(network), preprocessing).eval()
 
     def infer(frames: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
-            return classifier(torch.from_numpy(frames)).numpy()
+            return deployed(torch.from_numpy(frames)).numpy()
 
     return infer
 
@@ -178,9 +180,9 @@ def _write_conversion(
         "network": metadata.network,
         "weights_sha256": metadata.weights_sha256,
         "frames": len(gate.frames.frames),
-        "labelled": int((gate.frames.labels != UNLABELLED).sum()),
-        "thresholds": asdict(gate.thresholds),
-        "rows": [asdict(row) for row in rows],
+        "labelled": int(gate.task.has_target(gate.frames.targets).sum()),
+        "thresholds": gate.limits.model_dump(exclude={"frames", "calibration_frames"}),
+        "rows": [row.to_dict() for row in rows],
         "files": [file.name for file in files],
         "complaint": complaint,
     }

@@ -7,24 +7,26 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
+from game_classifier.config import GateConfig
 from game_classifier.deploy.gate import GateFrames
 from game_classifier.deploy.torchscript import save_torchscript, script
 from game_classifier.device import multiplies_bf16
-from game_classifier.lists.filelist import UNLABELLED
 from game_classifier.models.fold import InBFloat16
 from game_classifier.models.frame_network import answering
 from game_classifier.runtime.metadata import Metadata
+from game_classifier.tasks.task import Task
 
 
 @dataclass(frozen=True)
 class Parts:
     """What files are made from."""
 
+    task: Task
     folded: nn.Module
     metadata: Metadata
     frames: GateFrames  # the gate's
-    calibration: np.ndarray  # uint8 [M, height, width, 3], training frames balanced over the classes
-    top1_drop: float  # what quantization may lose
+    calibration: np.ndarray  # uint8 [M, height, width, 3], training frames balanced over the task's strata
+    limits: GateConfig
 
     def pixels(self, frames: np.ndarray) -> np.ndarray:
         """The network's input, float32 [N, 3, height, width]."""
@@ -93,13 +95,14 @@ def openvino(parts: Parts) -> Iterator[Form]:
 def int8(parts: Parts) -> Iterator[Form]:
     """For OpenVINO, quantized in one way after the other: the gate takes the first that passes."""
     from game_classifier.deploy.openvino_file import add_preprocessing, convert_network, save_openvino
-    from game_classifier.deploy.quantize import quantized_models
+    from game_classifier.deploy.quantize import Validation, quantized_models
 
     preprocessing = parts.metadata.preprocessing
     core = convert_network(answering(parts.folded), preprocessing)
-    known = parts.frames.labels != UNLABELLED
-    labelled = parts.pixels(parts.frames.frames[known]), parts.frames.labels[known]
-    for way, network in quantized_models(core, parts.pixels(parts.calibration), labelled, parts.top1_drop):
+    frames, targets = parts.frames.frames, parts.frames.targets
+    known = parts.task.has_target(targets)
+    validation = Validation(parts.pixels(frames[known]), targets[known], parts.task.comparison.hits)
+    for way, network in quantized_models(core, parts.pixels(parts.calibration), validation, parts.limits.top1_drop):
         model = add_preprocessing(network, preprocessing)
         yield Form(
             f"{parts.metadata.network}_openvino_int8.xml",

@@ -9,28 +9,31 @@ from game_classifier.errors import InputError
 from game_classifier.frames.decode import Preprocessing
 from game_classifier.frames.loader import load_batches
 from game_classifier.lists.filelist import FileList
+from game_classifier.tasks.task import Task
 
 BATCH = 64
 
 
-def gate_frames(frames: FileList, count: int, preprocessing: Preprocessing, threads: int) -> GateFrames:
+def gate_frames(task: Task, frames: FileList, count: int, preprocessing: Preprocessing, threads: int) -> GateFrames:
     """`count` frames of the list, evenly spaced, so that a list sorted by class gives every class its share.
 
     Frames that cannot be read are left out; raises InputError when none can.
     """
     rows = np.unique(np.linspace(0, len(frames) - 1, min(count, len(frames))).round().astype(np.int64))
     pixels, read = _read(frames, rows, preprocessing, threads)
-    return GateFrames(pixels, frames.labels[read], tuple(frames.paths[row] for row in read))
+    return GateFrames(pixels, task.targets(frames)[read], tuple(frames.paths[row] for row in read))
 
 
-def calibration_frames(frames: FileList, count: int, preprocessing: Preprocessing, threads: int) -> np.ndarray:
-    """Up to `count` frames, uint8 [M, height, width, 3], dealt from the classes in turn; InputError as above."""
-    of_class: dict[int, list[int]] = defaultdict(list)
-    for row, label in enumerate(frames.labels):
-        of_class[int(label)].append(row)
-    share = -(-count // len(of_class))
-    # From all of a class's frames evenly: neighbours in a list are frames of one recording.
-    dealt = [[each[i * len(each) // share] for i in range(share)] for each in of_class.values()]
+def calibration_frames(
+    task: Task, frames: FileList, count: int, preprocessing: Preprocessing, threads: int
+) -> np.ndarray:
+    """Up to `count` frames, uint8 [M, height, width, 3], dealt from the task's strata in turn; InputError as above."""
+    strata: dict[int, list[int]] = defaultdict(list)
+    for row, stratum in enumerate(task.strata(task.targets(frames))):
+        strata[int(stratum)].append(row)
+    share = -(-count // len(strata))
+    # From all of a stratum's frames evenly: neighbours in a list are frames of one recording.
+    dealt = [[each[i * len(each) // share] for i in range(share)] for each in strata.values()]
     turns = [row for turn in zip(*dealt, strict=True) for row in turn]
     return _read(frames, np.unique(np.array(turns[:count])), preprocessing, threads)[0]
 

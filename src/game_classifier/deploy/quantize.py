@@ -2,7 +2,8 @@
 
 import importlib.util
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,20 +12,34 @@ import openvino as ov
 from game_classifier.errors import InputError
 
 
+@dataclass(frozen=True)
+class Validation:
+    """What accuracy control keeps up."""
+
+    pixels: np.ndarray  # float32 [N, 3, H, W]
+    targets: np.ndarray  # [N]
+    hits: Callable[[np.ndarray, np.ndarray], np.ndarray]  # answers, targets -> how right each is, 0..1
+
+    def measure(self, model: ov.CompiledModel, items: Iterable[Any]) -> tuple[float, list[float]]:
+        """The mean of the hits, and each, as NNCF asks for it."""
+        hits = [float(self.hits(model(pixels)[0], np.array([target]))[0]) for pixels, target in items]
+        return sum(hits) / len(hits), hits
+
+
 def is_available() -> bool:
     """Whether NNCF is installed."""
     return importlib.util.find_spec("nncf") is not None
 
 
 def quantized_models(
-    core: ov.Model, calibration: np.ndarray, labelled: tuple[np.ndarray, np.ndarray], max_drop: float
+    core: ov.Model, calibration: np.ndarray, validation: Validation, max_drop: float
 ) -> Iterator[tuple[str, ov.Model]]:
     """Yield (way, INT8 network) from the cheapest way to the one that loses least; each is made when asked for.
 
     `core` takes pixels float32 [N, 3, H, W]; `calibration` are such pixels of training frames, balanced over the
-    classes. Weights are quantized by channel. The last way needs `labelled`, pixels and their classes int [N]: it
-    returns layers to floating point until top-1 on them falls by no more than `max_drop`, and is left out
-    where there are none. Raises InputError when NNCF is not installed.
+    classes. Weights are quantized by channel. The last way returns layers to floating point until the hits on
+    `validation` fall by no more than `max_drop`; it is left out where there are no such frames. Raises InputError when
+    NNCF is not installed.
     """
     if not is_available():
         raise InputError("format int8: NNCF is not installed; pip install -e '.[int8]', or leave the format out")
@@ -45,22 +60,15 @@ def quantized_models(
 
     yield "accurate bias correction", nncf.quantize(core, frames, **common)
     yield "percentile ranges", nncf.quantize(core, frames, **common, advanced_parameters=percentiles)
-    pixels, classes = labelled
-    if len(classes):
+    if len(validation.targets):
         yield (
             "accuracy control",
             nncf.quantize_with_accuracy_control(
                 core,
                 frames,
-                nncf.Dataset(list(zip(pixels[:, None], classes, strict=True))),
-                _count_hits,
+                nncf.Dataset(list(zip(validation.pixels[:, None], validation.targets, strict=True))),
+                validation.measure,
                 max_drop=max_drop,
                 **common,
             ),
         )
-
-
-def _count_hits(model: ov.CompiledModel, labelled: Iterable[Any]) -> tuple[float, list[float]]:
-    """Top-1, and a 1 or 0 for each frame, as NNCF asks for it."""
-    hits = [float(model(pixels)[0].argmax() == target) for pixels, target in labelled]
-    return sum(hits) / len(hits), hits

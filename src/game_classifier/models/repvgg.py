@@ -1,18 +1,16 @@
-"""RepVGG: timm's networks as their authors train them, and the one published variant that timm has not."""
+"""RepVGG: timm's networks as their authors train them, the one published variant that timm has not, and a tiny one."""
 
 import timm
 from timm.models.byobnet import ByoBlockCfg, ByobNet, ByoModelCfg
 from torch import Tensor, nn
 
-B1G2 = "repvgg_b1g2"
-
 
 def repvgg(name: str, num_classes: int) -> nn.Module:
-    """Return one of timm's RepVGG networks, or B1g2: float [N, 3, H, W] -> logits [N, num_classes].
+    """Return one of timm's RepVGG networks, or one of `OWN`: float [N, 3, H, W] -> logits [N, num_classes].
 
     Source: Ding et al., "RepVGG: Making VGG-style ConvNets Great Again", 2021, tables 2 and 4.
     """
-    network = _b1g2(num_classes) if name == B1G2 else timm.create_model(name, num_classes=num_classes)
+    network = OWN[name](num_classes) if name in OWN else timm.create_model(name, num_classes=num_classes)
     avoid_strided_pointwise(network)
     _start_branches_alike(network)
     return network
@@ -29,6 +27,17 @@ def _b1g2(num_classes: int) -> ByobNet:
         for depth, channels in ((4, 128), (6, 256), (16, 512), (1, 2048))
     )
     return ByobNet(ByoModelCfg(blocks=blocks, stem_type="rep", stem_chs=64), num_classes=num_classes)
+
+
+def _tiny(num_classes: int) -> ByobNet:
+    """A0's stages with few blocks and channels: every kind of block that A0 has."""
+    blocks = tuple(
+        ByoBlockCfg(type="rep", d=depth, c=channels, gs=0) for depth, channels in ((1, 8), (2, 16), (2, 24), (1, 48))
+    )
+    return ByobNet(ByoModelCfg(blocks=blocks, stem_type="rep", stem_chs=8), num_classes=num_classes)
+
+
+OWN = {"repvgg_b1g2": _b1g2, "repvgg_tiny": _tiny}
 
 
 class SubsampledPointwise(nn.Conv2d):

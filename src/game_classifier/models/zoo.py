@@ -16,6 +16,7 @@ from game_classifier.models.squeezenet import squeezenet
 from game_classifier.models.yolov5 import YOLOv5
 
 TIMM = "timm"
+CLASSIFICATION = "classification"
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Architecture:
     library: str = "this tool"  # whose names its weights have
     classifier: str = "head.fc"  # the module whose rows are classes
     input_size: int = 224  # side of the frames, in pixels, that its published figures are for
+    task: str = CLASSIFICATION  # the name of a task of tasks/choose.py
 
 
 def _repvgg(name: str, source: str = "Ding et al. 2021, table 4 (timm)", input_size: int = 224) -> Architecture:
@@ -46,6 +48,7 @@ def _esnet(widths: esnet.Widths, source: str = "PP-PicoDet, Yu et al. 2021") -> 
 
 
 NETWORKS: dict[str, Architecture] = {
+    "repvgg_tiny": _repvgg("repvgg_tiny", "this tool: for tests and first tries"),
     "repvgg_a0": _repvgg("repvgg_a0"),
     "repvgg_a1": _repvgg("repvgg_a1"),
     "repvgg_a2": _repvgg("repvgg_a2"),
@@ -107,6 +110,11 @@ def build_model(name: str, num_classes: int) -> nn.Module:
 def library_of(name: str) -> str:
     """Whose names the network's weights have."""
     return NETWORKS[name].library if name in NETWORKS else TIMM
+
+
+def task_name(name: str) -> str:
+    """The name of the task that the network is made for."""
+    return NETWORKS[name].task if name in NETWORKS else CLASSIFICATION
 
 
 def build_pretrained(name: str, num_classes: int) -> nn.Module:

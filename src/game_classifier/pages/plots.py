@@ -19,14 +19,14 @@ NAME_SHOWN = 40  # characters of a class name; longer ones would leave no room f
 EAST_ASIAN_FONTS = ("Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Micro Hei", "Microsoft YaHei", "PingFang SC")
 
 
-def plot_curves(path: Path, epochs: Sequence[Mapping[str, float]]) -> None:
-    """Draw loss, and validation top-1, top-5 and mean F1, over the epochs of metrics.jsonl."""
+def plot_curves(path: Path, epochs: Sequence[Mapping[str, float]], curves: Mapping[str, str]) -> None:
+    """Draw the loss, and the validation scores that `curves` names, over the epochs of metrics.jsonl."""
     numbers = [epoch["epoch"] for epoch in epochs]
     figure = Figure(figsize=(10, 4), layout="constrained")
     loss, accuracy = figure.subplots(1, 2)
     loss.plot(numbers, [epoch["train_loss"] for epoch in epochs], marker="o")
     loss.set(title="Training loss", xlabel="epoch")
-    for name, label in (("top1", "top-1"), ("top5", "top-5"), ("mean_f1", "mean F1")):
+    for name, label in curves.items():
         accuracy.plot(numbers, [100 * epoch[name] for epoch in epochs], marker="o", label=label)
     accuracy.set(title="Validation", xlabel="epoch", ylabel="%")
     accuracy.legend(loc="lower right")

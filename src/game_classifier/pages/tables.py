@@ -5,25 +5,25 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from game_classifier.console import percent, table
-from game_classifier.scoring.metrics import Summary, mostly_taken_for
+from game_classifier.scoring.metrics import mostly_taken_for
 
 WORST_CLASSES_SHOWN = 20
-SCORES = ["Top-1 Acc", "Top-5 Acc", "Mean Precision", "Mean Recall", "Mean F1 Score"]
 
 
-def summary_table(title: str, summary: Summary) -> str:
-    """One row of the five scores."""
-    scores = (summary.top1, summary.top5, summary.mean_precision, summary.mean_recall, summary.mean_f1)
-    return table(title, SCORES, [[percent(score) for score in scores]], first_number=0)
+def summary_table(title: str, figures: Mapping[str, float], columns: Mapping[str, str]) -> str:
+    """One row of scores in 0..1; `columns` are the names of those shown, with their titles."""
+    shown = [percent(figures[name]) for name in columns]
+    return table(title, list(columns.values()), [shown], first_number=0)
 
 
-def folds_table(numbers: Sequence[int], scores: np.ndarray) -> str:
-    """The five scores float [K, 5] of each fold, then their mean and sample standard deviation."""
-    rows = [[str(number), *map(percent, row)] for number, row in zip(numbers, scores, strict=True)]
+def folds_table(folds: Mapping[int, Mapping[str, float]], columns: Mapping[str, str]) -> str:
+    """The scores of each fold, then their mean and sample standard deviation."""
+    scores = np.array([[folds[number][name] for name in columns] for number in sorted(folds)])
+    rows = [[str(number), *map(percent, row)] for number, row in zip(sorted(folds), scores, strict=True)]
     rows.append(["mean", *map(percent, scores.mean(axis=0))])
     if len(scores) > 1:
         rows.append(["deviation", *map(percent, scores.std(axis=0, ddof=1))])
-    return table(f"Best epochs of {len(scores)} folds", ["Fold", *SCORES], rows)
+    return table(f"Best epochs of {len(scores)} folds", ["Fold", *columns.values()], rows)
 
 
 def worst_classes_table(per_class: np.ndarray, confusion: np.ndarray) -> str:

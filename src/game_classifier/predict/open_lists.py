@@ -24,14 +24,14 @@ def find_lists(source: Path) -> list[Path]:
     return sorted(path for path in source.glob("*.txt") if path.name != ANNOTATIONS) or [source]
 
 
-def read_list(source: Path, classifier: Runner, root: Path | None) -> FileList:
+def read_list(source: Path, runner: Runner, root: Path | None) -> FileList:
     """Read one of `find_lists`; InputError when a line is wrong, or the classes are not the classifier's."""
     if source.is_dir():
         return list_of_images(source)
     if source.suffix == ".tar":
         return read_tar_list(source)
-    frames = read_file_list(source, len(classifier.class_names), root)
-    require_same_classes(frames, classifier.class_names, classifier.source)
+    frames = read_file_list(source, len(runner.class_names), root)
+    require_same_classes(frames, runner.class_names, runner.source)
     return frames
 
 

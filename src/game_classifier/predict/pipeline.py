@@ -1,8 +1,8 @@
-"""From files to probabilities at the machine's limit: each thread reads, decodes and classifies batches of its own.
+"""From files to answers at the machine's limit: each thread reads, decodes and answers batches of its own.
 
 No thread waits for another: there are no queues, and with one thread for each processor all of them always work,
 whatever decoding and the network cost. A batch is always full (its last rows are black where frames are missing)
-and runs in one thread, so that a frame's probabilities depend on the frame alone.
+and runs in one thread, so that a frame's answer depends on the frame alone.
 """
 
 import queue
@@ -27,7 +27,7 @@ class Answers:
 
     start: int
     status: np.ndarray  # uint8 [n], FrameStatus
-    probabilities: np.ndarray  # float32 [n, C]; of rows that could not be read they mean nothing
+    values: np.ndarray  # [n, ...], of the task; of rows that could not be read they mean nothing
 
 
 def infer_list(

@@ -21,39 +21,27 @@ from game_classifier.lists.filelist import FileList
 from game_classifier.predict.pipeline import LEAST_BATCH, Answers, infer_list
 from game_classifier.runtime.runner import Runner
 from game_classifier.storage import replacing, write_json
+from game_classifier.tasks.choose import task_of
 
 FORMAT = "game_classifier.predictions"
 FORMAT_VERSION = 2  # 1 had no hash of the array, nor the runtime
-NO_PREDICTION = -1
 UNREAD_NAMED = 100  # in the manifest; the npy holds the status of every row
 
 
-def row_type(num_classes: int) -> np.dtype:
-    """The structured type of a row, as the contract in README.md has it."""
-    return np.dtype(
-        [
-            ("label", "<i4"),  # -1: the line has none
-            ("pred", "<i4"),  # -1: the frame was not read
-            ("score", "<f4"),  # probability of pred
-            ("status", "u1"),  # FrameStatus; 0 is read
-            ("probs", "<f4", (num_classes,)),  # zeros where the frame was not read
-        ]
-    )
-
-
 class Predictor:
-    """Predicts lists with one classifier: a list in, an npy file out, whatever runs it and wherever."""
+    """Predicts lists with one network: a list in, an npy file out, whatever runs it and wherever."""
 
-    def __init__(self, classifier: Runner, threads: int, batch_size: int) -> None:
-        self.classifier = classifier
-        self.workers = classifier.workers(threads, max(batch_size, LEAST_BATCH))
+    def __init__(self, runner: Runner, threads: int, batch_size: int) -> None:
+        self.runner = runner
+        self.workers = runner.workers(threads, max(batch_size, LEAST_BATCH))
         self.batch_size = batch_size
+        self.task = task_of(runner.network)
         self.origin = {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
-            "model_sha256": classifier.sha256(),
-            "runtime": classifier.runtime,
-            "precision": classifier.precision,
+            "model_sha256": runner.sha256(),
+            "runtime": runner.runtime,
+            "precision": runner.precision,
         }
 
     def predict(self, frames: FileList, save: Path) -> bool:
@@ -81,35 +69,36 @@ class Predictor:
                 "array_sha256": array_sha256,
                 "list": str(frames.source),
                 "root": str(frames.root or ""),
-                "model": str(self.classifier.source),
+                "model": str(self.runner.source),
                 "rows": len(frames),
                 **_not_read(frames, status),
-                "class_names": list(self.classifier.class_names),
+                "task": self.task.name,
+                "class_names": list(self.runner.class_names),
             },
         )
         return True
 
     def _write_rows(self, path: Path, frames: FileList) -> np.ndarray:
-        """Infer every frame into the array file `path`; returns the rows' statuses."""
-        table = np.lib.format.open_memmap(
-            path, mode="w+", dtype=row_type(len(self.classifier.class_names)), shape=(len(frames),)
-        )
+        """Write the answer for every frame into the array file `path`; returns the rows' statuses."""
+        dtype = self.task.rows.dtype(len(self.runner.class_names))
+        table = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=(len(frames),))
         # A full disk shall be an error here, not a bus error at the first write into a mapped hole.
         with path.open("r+b") as file:
             if hasattr(os, "posix_fallocate"):
                 os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
-        table["label"] = frames.labels
-        table["pred"] = NO_PREDICTION
+        self.task.rows.begin(table, frames)
         shown = threading.Lock()
         with progress(total=len(frames), unit="frame", desc=frames.source.stem, leave=False) as bar:
 
             def finish(answers: Answers) -> None:
-                rows = slice(answers.start, answers.start + len(answers.status))
-                _fill(table[rows], answers)
+                rows = table[answers.start : answers.start + len(answers.status)]
+                rows["status"] = answers.status
+                read = answers.status == FrameStatus.OK
+                rows[read] = self.task.rows.fill(rows[read], answers.values[read])
                 with shown:
                     bar.update(len(answers.status))
 
-            infer_list(frames, self.classifier.preprocessing, self.workers, self.batch_size, finish)
+            infer_list(frames, self.runner.preprocessing, self.workers, self.batch_size, finish)
         table.flush()
         return np.array(table["status"])
 
@@ -128,16 +117,6 @@ def is_finished(array_path: Path, manifest_path: Path, origin: dict[str, Any]) -
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _fill(rows: np.ndarray, answers: Answers) -> None:
-    rows["status"] = answers.status
-    good = np.flatnonzero(answers.status == FrameStatus.OK)
-    probabilities = answers.probabilities[good]
-    predictions = probabilities.argmax(axis=1)
-    rows["pred"][good] = predictions
-    rows["score"][good] = probabilities[np.arange(len(good)), predictions]
-    rows["probs"][good] = probabilities
 
 
 def _not_read(frames: FileList, status: np.ndarray) -> dict[str, Any]:

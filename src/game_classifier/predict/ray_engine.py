@@ -33,13 +33,13 @@ class _Worker:
     def __init__(self, job: Job) -> None:
         remove_abandoned(job.save)  # by a worker on this machine that was killed
         self.job = job
-        self.classifier = load_runner(job.weights, "auto", job.precision)
-        self.predictor = Predictor(self.classifier, job.threads, job.batch_size)
+        self.runner = load_runner(job.weights, "auto", job.precision)
+        self.predictor = Predictor(self.runner, job.threads, job.batch_size)
 
     def predict(self, source: Path) -> bool | str:
         """Whether the list was predicted, and not finished before; a text is what is wrong with the input."""
         try:
-            return self.predictor.predict(read_list(source, self.classifier, self.job.root), self.job.save)
+            return self.predictor.predict(read_list(source, self.runner, self.job.root), self.job.save)
         except InputError as error:
             return str(error)
 

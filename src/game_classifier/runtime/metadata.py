@@ -23,17 +23,25 @@ ANY_SIZE = "uint8 RGB [N, H, W, 3], any H and W"
 
 @dataclass(frozen=True)
 class Row:
-    """What was measured of one form; differences are of probabilities, to the trained network's."""
+    """What the gate measured of one form of a network."""
 
     step: str
     precision: str  # it really ran in
-    difference_max: float
-    difference_mean: float
-    agreement: float  # share of frames with the same likeliest class
-    top1: float | None  # of the labelled frames; None without any
+    figures: dict[str, Any]  # beside the trained network's answers: tasks/task.py, `Comparison.figures`
     megabytes: float | None  # of the file; None where there is none
     ms: float  # a frame, in batches of 32
     complaint: str = ""  # which threshold it missed; empty: passed, or not judged
+
+    def to_dict(self) -> dict[str, Any]:
+        """Flat, as JSON has it: the figures stand among the other values."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {"step": values.pop("step"), "precision": values.pop("precision"), **values.pop("figures"), **values}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Row":
+        """The inverse of `to_dict`; raises KeyError when a value is missing."""
+        own = {field.name: values[field.name] for field in fields(cls) if field.name != "figures"}
+        return cls(**own, figures={name: value for name, value in values.items() if name not in own})
 
 
 @dataclass(frozen=True)
@@ -46,12 +54,13 @@ class Metadata:
     epoch: int
     metrics: dict[str, float]  # of the checkpoint, on its validation list, in 0..1
     weights_sha256: str  # of the checkpoint's weights: files of one conversion have the same
+    output: str  # what an answer is, in words
     precision: str = "fp32"  # of the weights in the file
     resizes: bool = True  # whether frames of any size may come in
     rows: tuple[Row, ...] = ()  # the gate's table
 
     @classmethod
-    def of_checkpoint(cls, checkpoint: Checkpoint) -> "Metadata":
+    def of_checkpoint(cls, checkpoint: Checkpoint, output: str) -> "Metadata":
         """What the files of a checkpoint have in common, before the gate."""
         return cls(
             checkpoint.network,
@@ -60,6 +69,7 @@ class Metadata:
             checkpoint.epoch,
             checkpoint.metrics,
             weights_hash(checkpoint.state_dict),
+            output,
         )
 
     def with_rows(self, rows: Sequence[Row]) -> "Metadata":
@@ -77,10 +87,10 @@ class Metadata:
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
             **asdict(self),
+            "rows": [row.to_dict() for row in self.rows],
             "preprocessing": self.preprocessing.to_dict(),
             "class_hash": class_hash(self.class_names),
             "input": ANY_SIZE if self.resizes else f"uint8 RGB [N, {size.height}, {size.width}, 3]: {size.in_words()}",
-            "output": "float32 probabilities [N, C]",
             "torch": torch.__version__,
         }
         return json.dumps(values, ensure_ascii=False)
@@ -104,7 +114,7 @@ def read_metadata(path: Path, text: str | None) -> Metadata:
         known = {field.name: values[field.name] for field in fields(Metadata)}
         known["class_names"] = tuple(known["class_names"])
         known["preprocessing"] = Preprocessing.from_dict(known["preprocessing"])
-        known["rows"] = tuple(Row(**row) for row in known["rows"])
+        known["rows"] = tuple(map(Row.from_dict, known["rows"]))
     except (KeyError, TypeError) as error:
         raise InputError(f"{path}: its metadata is damaged ({error}); convert the checkpoint again") from None
     return Metadata(**known)

@@ -28,6 +28,7 @@ class Runner:
     """A callable: frames in, probabilities out, with what is needed to prepare the one and name the other."""
 
     source: Path
+    network: str
     class_names: tuple[str, ...]
     preprocessing: Preprocessing
     runtime: str  # the library that runs it
@@ -77,6 +78,7 @@ def load_runner(path: Path, device_name: str = "auto", precision: str = "auto", 
     described, runs_in, infer, make_workers = load(path, device, precision, choose_threads(threads))
     return Runner(
         path,
+        described.network,
         described.class_names,
         described.preprocessing,
         runtime,

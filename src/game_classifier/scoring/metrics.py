@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from game_classifier.lists.filelist import UNLABELLED
+
 TOP_K = 5
 
 PER_CLASS_FIELDS = [
@@ -46,11 +48,18 @@ class Scores:
         self.confusion = np.zeros((num_classes, num_classes), np.int64)  # rows: true class, columns: predicted
         self.in_top_k = 0
 
+    @property
+    def frames(self) -> int:
+        """How many were counted."""
+        return int(self.confusion.sum())
+
     def add(self, probabilities: np.ndarray, labels: np.ndarray) -> None:
-        """Add frames: probabilities float [N, C], labels int [N] in 0..C-1.
+        """Add frames: probabilities float [N, C], labels int [N] in 0..C-1, or UNLABELLED, which counts nowhere.
 
         Among equal probabilities the lower index ranks first, for top-1 and top-5 alike, as in argmax.
         """
+        labelled = labels != UNLABELLED
+        probabilities, labels = probabilities[labelled], labels[labelled]
         np.add.at(self.confusion, (labels, probabilities.argmax(axis=1)), 1)
         own = probabilities[np.arange(len(labels)), labels][:, None]
         before = np.arange(probabilities.shape[1]) < labels[:, None]

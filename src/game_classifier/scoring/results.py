@@ -53,7 +53,7 @@ class Results:
     @property
     def scored(self) -> int:
         """The labelled rows that were read."""
-        return int(self.scores.confusion.sum())
+        return self.scores.frames
 
     def add_list(self, manifest: dict[str, Any]) -> None:
         """Begin the next list; its rows follow."""
@@ -82,7 +82,7 @@ class Results:
         self.rows += len(rows)
         self.unlabelled += int((rows["label"] == UNLABELLED).sum())
         self.predicted += np.bincount(read["pred"], minlength=len(self.class_names))
-        self.scores.add(read["probs"][labelled], read["label"][labelled])
+        self.scores.add(read["probs"], read["label"])
         self.calibration.add(read["score"][labelled], right[labelled])
         self.surely_wrong.add(wrong)
         self.of_pairs.add(wrong)

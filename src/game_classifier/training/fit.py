@@ -13,15 +13,14 @@ from game_classifier.frames.cache import FrameCache, open_cache
 from game_classifier.frames.decode import FrameStatus
 from game_classifier.lists.dataset import Dataset
 from game_classifier.models.zoo import has_norm, require_known
-from game_classifier.pages.plots import plot_confusion
-from game_classifier.pages.tables import summary_table, worst_classes_table
-from game_classifier.scoring.evaluate import unread_lines
-from game_classifier.scoring.metrics import Scores
+from game_classifier.pages.tables import summary_table
 from game_classifier.storage import make_folder, remove_abandoned, write_json
-from game_classifier.training.epoch import train_epoch, validate
+from game_classifier.tasks.evaluate import unread_lines
+from game_classifier.training.epoch import train_epoch
 from game_classifier.training.log import TrainingLog
 from game_classifier.training.session import Session
 from game_classifier.training.stopping import StopRequest, stop_request
+from game_classifier.training.validation import validate
 from game_classifier.training.world import World
 
 GIGABYTE = 2**30
@@ -60,7 +59,7 @@ def fit(config: Config, dataset: Dataset, out: Path, resume: bool, world: World 
     if world.is_first:
         remove_abandoned(models)
         write_json(out / "config.json", config.model_dump(mode="json"))
-    log = TrainingLog(out, session.history) if world.is_first else None
+    log = TrainingLog(out, session.history, session.task.curves) if world.is_first else None
     if not session.is_finished:
         caches = open_caches(out / "cache", config, dataset, world)
         with stop_request(patient=world.size > 1) as stop:
@@ -87,7 +86,7 @@ def _run_epoch(
     """Train, validate, keep, tell."""
     config, trainee, world = session.config, session.trainee, session.world
     start, frames_before = time.perf_counter(), session.position.frames
-    train_epoch(trainee, config, dataset, caches[0], session.position, world, after_step)
+    train_epoch(session, dataset, caches[0], after_step)
     seconds = time.perf_counter() - start
     frames = sum(world.gather(session.position.frames - frames_before))
     seen = session.seen_by_all()
@@ -95,7 +94,7 @@ def _run_epoch(
         raise InputError(
             f"{dataset.train.source}: no batch had two files that could be read; tool/check_dataset.py says why"
         )
-    validation = validate(trainee, config, dataset, caches[1], world)
+    validation = validate(session, dataset, caches[1])
     record = session.end_epoch(seen, validation)
     if log:
         log.add(record, trainee.optimizer.param_groups[0]["lr"], seconds, frames)
@@ -104,7 +103,7 @@ def _run_epoch(
         for line in unread_lines(dataset.train, unread) + unread_lines(dataset.val, validation.unread):
             say(line)
     title = f"Epoch {session.position.epoch} of {config.epochs}, loss {record['train_loss']:.3f}"
-    say(summary_table(title, validation.scores.summary()))
+    say(summary_table(title, record, session.task.columns))
 
 
 def _keep_in_time(session: Session, stop: StopRequest) -> Callable[[], None]:
@@ -157,13 +156,14 @@ def open_caches(folder: Path, config: Config, dataset: Dataset, world: World) ->
 
 
 def _report_best(session: Session, out: Path) -> None:
-    """Print the classes of the best epoch, and draw its confusion matrix."""
-    scores = Scores(len(session.class_names))
-    scores.confusion = session.best_confusion.numpy()
-    best = max(session.history, key=lambda record: (record["top1"], record["epoch"]))
-    print(worst_classes_table(scores.per_class(session.class_names), scores.confusion))
-    print(f"the best epoch is {best['epoch']}, with top-1 {100 * best['top1']:.2f}%")
-    plot_confusion(out / "confusion.png", scores.confusion, session.class_names)
+    """Print the classes of the best epoch, and draw its pictures."""
+    scores = session.task.scores(session.class_names)
+    scores.load_state_dict(session.best_scores)
+    best_by = session.task.best_by
+    best = max(session.history, key=lambda record: (record[best_by], record["epoch"]))
+    print(scores.describe())
+    print(f"the best epoch is {best['epoch']}, with {session.task.curves[best_by]} {100 * best[best_by]:.2f}%")
+    scores.draw(out)
 
 
 def _say_nothing(_: str) -> None:

@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-import numpy as np
-
 from game_classifier.errors import InputError
 from game_classifier.models.checkpoint import load_checkpoint
 from game_classifier.pages.tables import folds_table
+from game_classifier.tasks.choose import task_of
 
 
 def find_folds(dataset: Path, wanted: str) -> dict[int, Path]:
@@ -35,9 +34,7 @@ def fold_output(out: Path, number: int) -> Path:
 
 def summarize_folds(out: Path, network: str) -> str:
     """A table of the best epoch of each fold that was trained into `out`, with their mean and standard deviation."""
-    rows = {}
+    folds = {}
     for path in out.glob(f"fold[0-9]*/model/{network}_best.pth"):
-        rows[int(path.parts[-3].removeprefix("fold"))] = load_checkpoint(path).metrics
-    names = ("top1", "top5", "mean_precision", "mean_recall", "mean_f1")
-    scores = np.array([[rows[number][name] for name in names] for number in sorted(rows)])
-    return folds_table(sorted(rows), scores)
+        folds[int(path.parts[-3].removeprefix("fold"))] = load_checkpoint(path).metrics
+    return folds_table(folds, task_of(network).columns)

@@ -1,14 +1,12 @@
 """What a training says of itself after each epoch: metrics.jsonl, metrics.csv, curves.png, TensorBoard."""
 
-import csv
-import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from game_classifier.pages.plots import plot_curves
-from game_classifier.storage import write_text
+from game_classifier.storage import write_csv, write_text
 
 LOG = "metrics.jsonl"
 CLOCK_KEYS = ("train_seconds", "frames_per_second")  # differ between equal trainings, so no checkpoint holds them
@@ -17,9 +15,13 @@ CLOCK_KEYS = ("train_seconds", "frames_per_second")  # differ between equal trai
 class TrainingLog:
     """The log of one training in a folder, which goes on from what stands there."""
 
-    def __init__(self, out: Path, history: Sequence[Mapping[str, Any]]) -> None:
-        """`history`: the epochs that the checkpoint knows; the log keeps its timings of these and drops later ones."""
+    def __init__(self, out: Path, history: Sequence[Mapping[str, Any]], curves: Mapping[str, str]) -> None:
+        """`history`: the epochs that the checkpoint knows; the log keeps its timings of these and drops later ones.
+
+        `curves` are the scores to draw, with their names.
+        """
         self.out = out
+        self.curves = curves
         clocks = _read_clocks(out / LOG)
         self.records = [{**record, **clocks.get(record["epoch"], {})} for record in history]
         self.board = _open_board(out / "tensorboard", purge_step=len(history) + 1)
@@ -45,13 +47,11 @@ class TrainingLog:
 
     def _write(self) -> None:
         write_text(self.out / LOG, "".join(f"{json.dumps(each)}\n" for each in self.records))
-        text = io.StringIO()
         names = [*(key for key in self.records[0] if key not in CLOCK_KEYS), *CLOCK_KEYS]
-        writer = csv.DictWriter(text, names, restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.records)
-        write_text(self.out / "metrics.csv", text.getvalue())
-        plot_curves(self.out / "curves.png", self.records)
+        write_csv(
+            self.out / "metrics.csv", names, ([record.get(name, "") for name in names] for record in self.records)
+        )
+        plot_curves(self.out / "curves.png", self.records, self.curves)
 
 
 def _read_clocks(path: Path) -> dict[int, dict[str, Any]]:

@@ -1,7 +1,9 @@
-"""What changes while a training goes on: the learning rate and the size of its frames."""
+"""What changes while a training goes on: the learning rate, the size of its frames, the seed of each step."""
 
 import math
 from collections.abc import Sequence
+
+import numpy as np
 
 FIRST_OF_PEAK = 25  # a one-cycle schedule starts at this part of its peak, as torch's OneCycleLR does
 
@@ -29,3 +31,9 @@ def frame_size(epoch: int, epochs: int, shares: Sequence[float], height: int, wi
     """
     share = shares[epoch * len(shares) // epochs]
     return max(32, round(height * share / 16) * 16), max(32, round(width * share / 16) * 16)
+
+
+def seed_of(*numbers: int) -> int:
+    """One seed of several numbers, as random as they are different: seed, step, process."""
+    entropy = [len(numbers), *(number % 2**32 for number in numbers)]  # alone, zeros at the end would not count
+    return int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> 1)

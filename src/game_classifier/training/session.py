@@ -11,7 +11,8 @@ from game_classifier.config import Config
 from game_classifier.errors import InputError
 from game_classifier.lists.dataset import Dataset
 from game_classifier.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from game_classifier.scoring.evaluate import Evaluation
+from game_classifier.tasks.choose import task_of
+from game_classifier.tasks.evaluate import Evaluation
 from game_classifier.training.trainee import Position, Trainee, new_trainee
 from game_classifier.training.world import World
 
@@ -39,15 +40,17 @@ class Session:
         self.best_path, self.last_path = (models / f"{config.network}_{which}.pth" for which in ("best", "last"))
         self.identity = _identity(config, dataset)
         kept = _load(self.last_path, self.identity, config, resume)
+        self.task = task_of(config.network)
         self.trainee: Trainee
         self.trainee, self.origin = new_trainee(config, dataset.class_names, world, fresh=kept is None)
+        self.objective = self.task.objective(config, dataset, self.trainee.device)
         self.position = Position()
         self.history: list[dict[str, Any]] = []  # a record of each epoch: what metrics.jsonl holds but for its clocks
-        self.best_confusion: torch.Tensor | None = None  # int64 [C, C] of the best epoch
+        self.best_scores: dict[str, torch.Tensor] = {}  # the state of the best epoch's scores
         if kept:
             state = kept.training
             self.trainee.load_state_dict(state["trainee"], kept.state_dict)
-            self.history, self.best_confusion = state["history"], state["best_confusion"]
+            self.history, self.best_scores = state["history"], state["best_scores"]
             self.position = Position(**state["position"])
             self.origin = f"resumed after {self.position} of {config.epochs}"
             if not world.is_first:  # what all had seen was added up in the first one's position
@@ -64,27 +67,28 @@ class Session:
         patience = self.config.patience
         if not patience or len(self.history) <= patience:
             return False
-        scores = [record["top1"] for record in self.history]
+        scores = [record[self.task.best_by] for record in self.history]
         return max(scores[-patience:]) <= max(scores[:-patience])
 
     def end_epoch(self, seen: Position, validation: Evaluation) -> dict[str, Any]:
         """Add the epoch at hand, keep both checkpoints, and return its record; scores are in 0..1."""
-        summary = asdict(validation.scores.summary())
+        figures = validation.scores.figures()
         record = {
             "epoch": self.position.epoch + 1,
             "train_loss": seen.loss_sum / max(1, seen.frames),
             "train_unread": len(seen.unread),
             "val_unread": len(validation.unread),
-            **summary,
+            **figures,
         }
-        best = max((each["top1"] for each in self.history), default=0.0)
+        best_by = self.task.best_by
+        best = max((each[best_by] for each in self.history), default=0.0)
         self.history.append(record)
         self.position = Position(epoch=self.position.epoch + 1)
         self.trainee.require_finite()
-        if summary["top1"] >= best:  # of equals the later: it was trained on at a lower rate
-            self.best_confusion = torch.from_numpy(validation.scores.confusion)
+        if figures[best_by] >= best:  # of equals the later: it was trained on at a lower rate
+            self.best_scores = validation.scores.state_dict()
             if self.world.is_first:
-                save_checkpoint(self.best_path, self._checkpoint(summary))
+                save_checkpoint(self.best_path, self._checkpoint(figures))
         self.keep()
         return record
 
@@ -101,7 +105,7 @@ class Session:
             "trainee": self.trainee.state_dict(),
             "position": asdict(seen),
             "history": self.history,
-            "best_confusion": self.best_confusion,
+            "best_scores": self.best_scores,
         }
         save_checkpoint(self.last_path, checkpoint)
 
@@ -145,6 +149,8 @@ def _load(path: Path, identity: dict[str, Any], config: Config, resume: bool) ->
     checkpoint = load_checkpoint(path)
     if checkpoint.training is None:
         raise InputError(f"{path}: holds no state to resume from; name another folder with -o")
+    if "best_confusion" in checkpoint.training:  # written before there were tasks
+        checkpoint.training["best_scores"] = {"confusion": checkpoint.training.pop("best_confusion")}
     differences = _differences(checkpoint.training["identity"], identity)
     if differences:
         raise InputError(

@@ -1,6 +1,6 @@
-"""Scoring a classifier on a list: validation in training and `main_predict.py` both run this."""
+"""Scoring a network on a list: validation in training and `main_predict.py` both run this."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -8,13 +8,13 @@ import numpy as np
 from game_classifier.console import progress
 from game_classifier.frames.decode import FrameStatus, Preprocessing
 from game_classifier.frames.loader import FrameReader, load_batches
-from game_classifier.lists.filelist import UNLABELLED, FileList
-from game_classifier.scoring.metrics import Scores
+from game_classifier.lists.filelist import FileList
+from game_classifier.tasks.task import Scores, Task
 
 
 @dataclass
 class Evaluation:
-    """Scores over the frames that were read and labelled, and the rows that could not be read."""
+    """Scores over the frames that were read and have a target, and the rows that could not be read."""
 
     scores: Scores
     unread: dict[int, FrameStatus] = field(default_factory=dict)  # row -> reason
@@ -27,20 +27,22 @@ class Evaluation:
 
 def evaluate(
     infer: Callable[[np.ndarray], np.ndarray],
+    task: Task,
+    class_names: Sequence[str],
     frames: FileList,
     preprocessing: Preprocessing,
-    num_classes: int,
     batch_size: int,
     threads: int,
     *,
     rows: np.ndarray | None = None,
     cache: FrameReader | None = None,
 ) -> Evaluation:
-    """Run `classify` (uint8 [N, H, W, 3] -> probabilities [N, C]) over a list and count its hits.
+    """Run `infer` (uint8 [N, H, W, 3] -> answers [N, ...]) over a list and score its answers.
 
     `rows` names those to score where it is not all of them; rows that `cache` holds are taken from there.
     """
-    result = Evaluation(Scores(num_classes))
+    result = Evaluation(task.scores(class_names))
+    targets = task.targets(frames)
     rows = np.arange(len(frames)) if rows is None else rows
     with progress(total=len(rows), unit="frame", desc="evaluate", leave=False) as bar:
         for batch in load_batches(frames.paths, rows, preprocessing, batch_size, threads, cache):
@@ -48,11 +50,8 @@ def evaluate(
             for position in np.flatnonzero(batch.status):
                 result.unread[int(batch.rows[position])] = FrameStatus(batch.status[position])
             good = batch.readable()
-            if not len(good.rows):
-                continue
-            labels = frames.labels[good.rows]
-            labelled = labels != UNLABELLED
-            result.scores.add(infer(good.frames)[labelled], labels[labelled])
+            if len(good.rows):
+                result.scores.add(infer(good.frames), targets[good.rows])
     return result
 
 

@@ -1,15 +1,9 @@
-"""Which frames a training sees, in which order, and how much each class weighs."""
+"""Which frames a classifier sees in training, in which order, and how much each class weighs."""
 
 import math
 
 import numpy as np
 import torch
-
-
-def seed_of(*numbers: int) -> int:
-    """One seed of several numbers, as random as they are different: seed, step, process."""
-    entropy = [len(numbers), *(number % 2**32 for number in numbers)]  # alone, zeros at the end would not count
-    return int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> 1)
 
 
 def epoch_rows(labels: np.ndarray, count: int, balance: str, seed: int) -> np.ndarray:

@@ -1,0 +1,12 @@
+"""Which task a network is made for."""
+
+from game_classifier.models.zoo import task_name
+from game_classifier.tasks.classification.task import Classification
+from game_classifier.tasks.task import Task
+
+TASKS: dict[str, Task] = {task.name: task for task in (Classification(),)}
+
+
+def task_of(network: str) -> Task:
+    """The task of a network of the zoo; any other network of timm classifies."""
+    return TASKS[task_name(network)]

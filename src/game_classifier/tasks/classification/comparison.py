@@ -1,0 +1,94 @@
+"""What the gate compares of a classifier: its probabilities, its likeliest classes, its top-1."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from game_classifier.config import GateConfig
+from game_classifier.console import percent
+from game_classifier.lists.filelist import UNLABELLED
+
+CHANCE_DEVIATIONS = 4  # of a recorded top-1 measured on fewer frames
+LEAST_VARIANCE = 0.01  # of one frame's hit: a recorded 100% does not forbid a miss
+
+
+class ProbabilityComparison:
+    """See tasks/task.py, `Comparison`."""
+
+    def figures(self, answers: np.ndarray, expected: np.ndarray, targets: np.ndarray) -> dict[str, float | None]:
+        """Differences of probabilities, the share of frames with the same likeliest class, top-1."""
+        differences = np.abs(answers.astype(np.float64) - expected)
+        labelled = targets != UNLABELLED
+        hits = self.hits(answers[labelled], targets[labelled])
+        return {
+            "difference_max": float(differences.max()),
+            "difference_mean": float(differences.mean()),
+            "agreement": float((answers.argmax(axis=1) == expected.argmax(axis=1)).mean()),
+            "top1": float(hits.mean()) if len(hits) else None,
+        }
+
+    def complaint(
+        self,
+        figures: Mapping[str, Any],
+        trained: Mapping[str, Any],
+        precision: str,
+        limits: GateConfig,
+        targets: np.ndarray,
+    ) -> str:
+        """In fp32 a probability may differ a little; in bf16 and INT8 a few frames may."""
+        # Each comparison is written so that NaN misses it.
+        if precision == "fp32":
+            if figures["difference_max"] <= limits.fp32_difference:
+                return ""
+            return (
+                f"a probability differs by {figures['difference_max']:.1e}, more than gate.fp32_difference"
+                f" {limits.fp32_difference:.0e}"
+            )
+        # A single frame of a small set is chance.
+        name = f"{precision}_agreement"
+        least = getattr(limits, name)
+        differing = round((1 - figures["agreement"]) * len(targets))
+        if not (differing <= max((1 - least) * len(targets), 1) and np.isfinite(figures["difference_max"])):
+            return (
+                f"the likeliest class is the same on {100 * figures['agreement']:.2f}% of the frames, less than"
+                f" gate.{name} {least}"
+            )
+        labelled = int((targets != UNLABELLED).sum())
+        if labelled and not (trained["top1"] - figures["top1"]) * labelled <= max(limits.top1_drop * labelled, 1):
+            return (
+                f"top-1 falls from {100 * trained['top1']:.2f}% to {100 * figures['top1']:.2f}%, by more than"
+                f" gate.top1_drop {limits.top1_drop}"
+            )
+        return ""
+
+    def complaint_beside_record(self, figures: Mapping[str, Any], recorded: float, targets: np.ndarray) -> str:
+        """Four standard deviations of so small a sample are chance.
+
+        A network that is further off has another preprocessing, another class order or other weights than the one
+        that was validated.
+        """
+        labelled = int((targets != UNLABELLED).sum())
+        if not labelled:
+            return ""
+        chance = CHANCE_DEVIATIONS * math.sqrt(max(recorded * (1 - recorded), LEAST_VARIANCE) / labelled)
+        if figures["top1"] >= recorded - chance:
+            return ""
+        return (
+            f"top-1 on {labelled} frames is {100 * figures['top1']:.2f}%, but its checkpoint records"
+            f" {100 * recorded:.2f}% on its validation list"
+        )
+
+    def cells(self, figures: Mapping[str, Any]) -> dict[str, str]:
+        """Differences in powers of ten, shares in percent."""
+        return {
+            "Largest Difference": f"{figures['difference_max']:.1e}",
+            "Mean Difference": f"{figures['difference_mean']:.1e}",
+            "Agreement": percent(figures["agreement"]),
+            "Top-1": "" if figures["top1"] is None else percent(figures["top1"]),
+        }
+
+    def hits(self, answers: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """1 where the likeliest class is the right one."""
+        return (answers.argmax(axis=1) == targets).astype(np.float64)

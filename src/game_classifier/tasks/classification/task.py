@@ -1,0 +1,48 @@
+"""The task of telling one class for each frame. Its parts are the other files of this folder."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from game_classifier.config import Config
+from game_classifier.lists.dataset import Dataset
+from game_classifier.lists.filelist import UNLABELLED, FileList
+from game_classifier.tasks.classification.comparison import ProbabilityComparison
+from game_classifier.tasks.classification.objective import ClassObjective, class_objective
+from game_classifier.tasks.classification.rows import ClassRows
+from game_classifier.tasks.classification.scores import COLUMNS, CURVES, ClassScores
+
+
+class Classification:
+    """Answers are probabilities float32 [n, C]; targets are class indices int [n], UNLABELLED where there is none."""
+
+    name = "classification"
+    output = "float32 probabilities [N, C]"
+    best_by = "top1"
+    columns = COLUMNS
+    curves = CURVES
+    nothing_to_score = "no line has a class index; tool/get_annotation.py writes them"
+
+    comparison = ProbabilityComparison()
+    rows = ClassRows()
+
+    def targets(self, frames: FileList) -> np.ndarray:
+        """The class indices of the lines."""
+        return frames.labels
+
+    def has_target(self, targets: np.ndarray) -> np.ndarray:
+        """Whether each line has a class index."""
+        return targets != UNLABELLED
+
+    def strata(self, targets: np.ndarray) -> np.ndarray:
+        """The classes themselves."""
+        return targets
+
+    def objective(self, config: Config, dataset: Dataset, device: torch.device) -> ClassObjective:
+        """Cross-entropy on augmented frames."""
+        return class_objective(config, dataset, device)
+
+    def scores(self, class_names: Sequence[str]) -> ClassScores:
+        """Top-1, top-5 and the means over the classes."""
+        return ClassScores(class_names)
