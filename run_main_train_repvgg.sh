@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
 # The main job: environment, data, training, conversion, validation, batch prediction.
 #
-#   bash run_main_train_repvgg.sh                        the demo: records 104 Atari games and learns them
-#   dataset=my_games bash run_main_train_repvgg.sh       your own folder of class folders
+#   bash run_main_train_repvgg.sh                        the demo: records 104 Atari games and trains on them
+#   dataset=my_games bash run_main_train_repvgg.sh       your own folder, with one folder of images for each class
 #
-# A stage that is finished, and whose input has not changed since, is not done again. Each variable can be
-# set from the environment.
+# A finished stage is not repeated unless its input has changed. You can set each variable in the environment.
 set -euo pipefail
 
 dataset=${dataset:-}                                  # folder with one folder of images for each class
@@ -13,24 +12,24 @@ case $dataset in "" | /*) ;; *) dataset=$PWD/$dataset ;; esac
 weights_path=${weights_path:-}                        # weights to start from: a file, or a folder of such files
 case $weights_path in "" | /*) ;; *) weights_path=$PWD/$weights_path ;; esac
 cd "$(dirname "$0")"
-demo_path=${demo_path:-demo}                          # where the demo works, apart from your own runs
+demo_path=${demo_path:-demo}                          # folder for everything that the demo writes
 [ -n "$dataset" ] && run="" || run="$demo_path/"
 
-src_path=${src_path:-src/}
-input_path=${input_path:-${run}datasets2}             # the divided data set and its lists
-output_path_check=${output_path_check:-${run}check_report} # what is wrong with the data
-output_path_train=${output_path_train:-${run}sv_train} # checkpoints, log, curves
+src_path=${src_path:-src/}                            # folder of the four main commands
+input_path=${input_path:-${run}datasets2}             # the split data set and its lists
+output_path_check=${output_path_check:-${run}check_report} # report on problems in the data
+output_path_train=${output_path_train:-${run}sv_train} # checkpoints, log and curves
 output_path_pt=${output_path_pt:-${run}save_pt_pth_file} # the deployed files
 output_path_npy=${output_path_npy:-${run}save_npy_file} # predictions and per-class results
-network=${network:-repvgg_a0}
-config=${config:-config/default.json}
-formats=${formats:-all}                               # of src/main_convert.py, such as "pt onnx"
-nproc=${nproc:-1}                                     # processes that train, one for each GPU
-train_options=${train_options:-}                      # such as "--set epochs=30 --set lr=0.05"
-val_rate=${val_rate:-0.2}
-games=${games:-}                                      # the demo's games; none: all of them
-episodes=${episodes:-12}                              # of each game; whole episodes go to training or validation
-frames=${frames:-8}                                   # of each episode
+network=${network:-repvgg_a0}                         # src/main_train.py --list-networks prints the names
+config=${config:-config/default.json}                 # recipe of the training
+formats=${formats:-all}                               # formats for src/main_convert.py, such as "pt onnx"
+nproc=${nproc:-1}                                     # number of training processes, one for each GPU
+train_options=${train_options:-}                      # more options of src/main_train.py, such as "--set epochs=30 --set lr=0.05"
+val_rate=${val_rate:-0.2}                             # share of each class for validation
+games=${games:-}                                      # the demo's games; empty: all of them
+episodes=${episodes:-12}                              # episodes of each game; each goes to training or validation as a whole
+frames=${frames:-8}                                   # frames of each episode
 if [ -n "$dataset" ]; then
     group_by=${group_by:-}                            # see tool/split_data.py --help
 else
@@ -51,7 +50,7 @@ stage() {
     number=$((number + 1))
     printf '\n== %d %s: reads %s, writes %s\n' "$number" "$name" "$reads" "$writes"
     if [ -e "$writes" ] && [ "$(cat "$stages/$name" 2>/dev/null)" = "$key $*" ]; then
-        echo "finished before"
+        echo "already finished"
         return
     fi
     mkdir -p "$stages" || { echo "error: $stages: cannot be written; set output_path_train to another folder" >&2; exit 2; }
@@ -65,7 +64,7 @@ stage() {
 # content FILE...: one line that changes when a file does
 content() { cat -- "$@" | cksum; }
 
-printf '== environment: reads requirements.txt, writes .venv unless the active Python has all of it\n'
+printf '== environment: reads requirements.txt, writes .venv if the active Python lacks a requirement\n'
 python=$(bash scripts/setup.sh)
 echo "$python"
 # tool/ imports the package, which the active Python may lack.
@@ -84,20 +83,20 @@ else
     exit 2
 fi
 
-# A file that replaces another one under its name differs in size or time.
+# A file that replaces another one of the same name differs in size or time.
 files=$(cd "$dataset" && find -L . -type f -printf '%p %s %T@\n' | LC_ALL=C sort | cksum)
 stage split "$dataset" "$input_path/split.json" "$files" \
     "$python" tool/split_data.py --source "$dataset" --out "$input_path" --val-rate "$val_rate" \
     ${group_by:+--group-by "$group_by"}
 
-# What the split was made from: the names, sizes and times of the frames alone, which is part of every later key,
-# since lists name frames and do not change with their pixels.
+# A hash of the names, sizes and times of the split's frames. It is part of every later key, because lists name frames
+# and do not change with their pixels.
 made_from=$(grep '"frames_sha256"' "$input_path/split.json")
 
 stage lists "$input_path" "$input_path/train.txt" "$(content "$input_path/split.json")" \
     "$python" tool/get_annotation.py --dataset "$input_path" "${classes[@]}"
 
-# Status 1 means that something was found: it is shown, and the user decides.
+# Status 1 means that something was found: the findings are printed, and the job continues.
 check() { "$@" || [ $? -eq 1 ]; }
 stage check "the frames of $input_path" "$output_path_check/report.html" \
     "$made_from $(content "$input_path/annotations.txt" "$input_path/train.txt" "$input_path/val.txt")" check \
@@ -106,9 +105,9 @@ stage check "the frames of $input_path" "$output_path_check/report.html" \
 lists=$(content "$input_path/annotations.txt" "$input_path/train.txt" "$input_path/val.txt" "$config")
 train() {
     local launcher=("$python") trained_on=$stages/$network.trained_on
-    # Training itself compares recipe and lists. It cannot see that a frame became another one.
+    # Training itself compares recipe and lists. It does not notice a changed frame.
     if [ -e "$last" ] && [ -e "$trained_on" ] && [ "$(cat "$trained_on")" != "$made_from" ]; then
-        echo "error: $output_path_train: holds a training on other frames than those in $dataset now; set" \
+        echo "error: $output_path_train: this training used other frames than those that are now in $dataset; set" \
             "output_path_train to another folder, or remove $output_path_train to train again" >&2
         exit 2
     fi
@@ -116,7 +115,7 @@ train() {
     [ "$nproc" = 1 ] || launcher+=(-m torch.distributed.run --standalone --nproc_per_node "$nproc")
     "${launcher[@]}" "$@"
 }
-# An interrupted training goes on; one of other data or another recipe is refused, never overwritten.
+# An interrupted training continues. A training with other data or another recipe is refused, never overwritten.
 stage train "$input_path" "$best" "$made_from $lists" train \
     "${src_path}main_train.py" -n "$network" -i "$input_path" -o "$output_path_train" --resume \
     --config "$config" ${weights_path:+--set "weights_path=$weights_path"} $train_options
@@ -129,7 +128,7 @@ stage validate "$deploy and $input_path/val.txt" "$validation" \
     "$made_from $(content "$deploy" "$input_path/val.txt")" validate \
     "$python" "${src_path}main_predict.py" -w "$deploy" -i "$input_path/val.txt"
 
-# Batch prediction keeps a list that is finished, and knows frames by their names: without the manifest it predicts.
+# Batch prediction keeps finished lists and does not notice changed frames. Without the manifest it predicts again.
 predict() {
     rm -f "$output_path_npy/val.json"
     "$@"

@@ -1,16 +1,15 @@
-"""Measure batch prediction end to end beside timm's loader, with each part alone and the limit that the parts imply.
+"""Measure batch prediction from files to npy files, beside timm's loader and beside its two parts alone.
 
     python scripts/bench_predict.py -w demo/save_pt_pth_file/repvgg_a0_cpp_deploy.pt --input demo/datasets2/val.txt
     python scripts/bench_predict.py -w FILE.pt --input LIST --lines 100000        # one long run, with its memory
 
-Ours writes the npy files; the OpenVINO files of the conversion stand beside FILE.pt. timm decodes with Pillow in as
-many worker processes as there are processors and runs the folded network in channels_last and bf16, the best flags of
-its validate.py here; at its defaults it runs the unfolded network in fp32. All run in turns on the same frames, after a
-round that is not counted, and the medians are compared; loading and compiling are not timed.
-The limit of ours is that decoding and the network, each measured alone on all processors, follow one another.
+"ours" is this project: it runs the OpenVINO files beside FILE.pt and writes npy files. timm decodes with Pillow, in one
+worker process for each processor. With its best flags, it runs the folded network in channels_last and bf16; with its
+defaults, it runs the unfolded network in fp32. All runs use the same frames and take turns. The first round does not
+count, and the script prints the medians of the others. Loading and compiling are not timed.
+The limit of ours is the time of decoding alone plus the time of the network alone, each on all processors.
 """
 
-import argparse
 import contextlib
 import itertools
 import os
@@ -31,8 +30,10 @@ from timm.data import create_loader, create_transform
 from timm.utils.model import reparameterize_model
 from torch.utils.data import Dataset
 
+from game_classifier.command import CommandParser, positive, run_command
 from game_classifier.device import choose_threads
-from game_classifier.frames.decode import Preprocessing, decode_resized
+from game_classifier.errors import InputError
+from game_classifier.frames.decode import FrameError, FrameStatus, Preprocessing, decode_resized
 from game_classifier.lists.filelist import FileList, read_file_list
 from game_classifier.predict.predict_list import Predictor
 from game_classifier.runtime.runner import Runner, load_runner
@@ -40,26 +41,37 @@ from game_classifier.storage import write_json
 
 NETWORK_BATCHES = 10  # of each thread, in a round of the network alone
 DEFAULT_BATCH = 32
+DEPLOYED = "_cpp_deploy.pt"  # the end of a deployed file's name, after the network's
 
 
 def main() -> None:
-    """Parse, then the comparison or the long run."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Parse, then run the comparison or the long run."""
+    parser = CommandParser(__doc__)
     parser.add_argument(
         "-w", "--weights", type=Path, required=True, help="TorchScript file of a conversion to all formats"
     )
     parser.add_argument("--input", type=Path, required=True, help="list of frames")
-    parser.add_argument("--rounds", type=int, default=5, help="(default: %(default)s)")
-    parser.add_argument("--batch-size", type=int, default=DEFAULT_BATCH, help="(default: %(default)s)")
-    parser.add_argument("--lines", type=int, help="only run the list, repeated to this length, and watch the memory")
-    parser.add_argument("--json", type=Path, help="write the figures there too")
+    parser.add_argument("--rounds", type=positive, default=5, help="rounds that count (default: %(default)s)")
+    parser.add_argument(
+        "--batch-size", type=positive, default=DEFAULT_BATCH, help="frames in a batch (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--lines", type=positive, help="only predict the list, repeated to this length, and measure the memory"
+    )
+    parser.add_argument("--json", type=Path, help="also write the results into this file")
     arguments = parser.parse_args()
-    network = arguments.weights.name.partition("_cpp_deploy")[0]
-    beside = arguments.weights.with_name
+    if arguments.json and not arguments.json.parent.is_dir():  # an error here comes before the work, not after it
+        raise InputError(f"{arguments.json.parent}: no such folder; choose an existing folder for --json")
+    network, (full, int8) = find_conversion(arguments.weights)
+    if not arguments.lines and not timm.is_model(network):
+        raise InputError(
+            f"{arguments.weights}: timm has no network {network!r} to compare with; give a conversion of one of timm's"
+            " networks, such as repvgg_a0, or run ours alone with --lines"
+        )
     ours = {
-        "INT8": load_runner(beside(f"{network}_openvino_int8.xml"), "cpu"),
-        "bf16": load_runner(beside(f"{network}_openvino.xml"), "cpu", "bf16"),
-        "fp32": load_runner(beside(f"{network}_openvino.xml"), "cpu", "fp32"),
+        "INT8": load_runner(int8, "cpu"),
+        "bf16": load_runner(full, "cpu", "bf16"),
+        "fp32": load_runner(full, "cpu", "fp32"),
     }
     frames = read_file_list(arguments.input, len(ours["INT8"].class_names))
     if arguments.lines:
@@ -70,10 +82,24 @@ def main() -> None:
         write_json(arguments.json, figures)
 
 
+def find_conversion(weights: Path) -> tuple[str, list[Path]]:
+    """The network's name, and the OpenVINO files of the conversion: in floating point and in INT8."""
+    network = weights.name.removesuffix(DEPLOYED)
+    if network == weights.name:
+        raise InputError(
+            f"{weights}: not named NETWORK{DEPLOYED}; give the TorchScript file that src/main_convert.py wrote"
+        )
+    files = [weights.with_name(f"{network}{end}") for end in ("_openvino.xml", "_openvino_int8.xml")]
+    for path in (weights, *files):
+        if not path.is_file():
+            raise InputError(f"{path}: no such file; src/main_convert.py writes it with --formats all")
+    return network, files
+
+
 def compare(
     ours: dict[str, Runner], frames: FileList, network: str, batch_size: int, rounds: int
 ) -> dict[str, dict[str, float]]:
-    """Print and return milliseconds a frame of each, and the ratios."""
+    """Print and return the milliseconds a frame of each run, and the ratios."""
     threads = choose_threads(None)
     size = ours["INT8"].preprocessing
     classes = len(ours["INT8"].class_names)
@@ -129,13 +155,19 @@ def decoding(frames: FileList, size: Preprocessing, threads: int) -> Callable[[]
 
     def some(rows: range) -> None:
         for row in rows:
-            decode_resized(frames.read(row), size)
+            try:
+                decode_resized(frames.read(row), size)
+            except FrameError as error:
+                raise InputError(
+                    f"{frames.source}: {frames.paths[row]} cannot be read ({error}); remove it from the list,"
+                    " because timm stops at such a file"
+                ) from None
 
     return lambda: in_threads(some, [range(first, len(frames), threads) for first in range(threads)], len(frames))
 
 
 def network_alone(classifier: Runner, threads: int, batch_size: int) -> Callable[[], int]:
-    """A round of the network on frames that are there."""
+    """A round of the network on decoded frames."""
     size = classifier.preprocessing
     batch = np.random.default_rng(0).integers(0, 256, (batch_size, size.height, size.width, 3), dtype=np.uint8)
     workers = classifier.workers(threads, batch_size)
@@ -155,7 +187,7 @@ def in_threads(work: Callable, parts: list, done: int) -> int:
 
 
 class Images(Dataset):
-    """What timm's ImageDataset does with a file: Pillow, RGB, transform."""
+    """Reads files as timm's ImageDataset does: Pillow, RGB, transform."""
 
     def __init__(self, paths: list[str], size: Preprocessing) -> None:
         from PIL import Image
@@ -204,7 +236,7 @@ def timm_run(
 
 
 def long_run(classifier: Runner, frames: FileList, lines: int, batch_size: int) -> dict[str, float]:
-    """Predict `lines` lines into one npy file, and say how fast and in how much memory."""
+    """Predict `lines` lines into one npy file, and print the speed and the memory."""
     paths = list(itertools.islice(itertools.cycle(frames.paths), lines))
     labels = np.resize(frames.labels, lines)
     repeated = replace(frames, paths=paths, labels=labels)
@@ -223,10 +255,13 @@ def long_run(classifier: Runner, frames: FileList, lines: int, batch_size: int) 
     with tempfile.TemporaryDirectory() as scratch:
         predictor.predict(repeated, Path(scratch))
         seconds = time.perf_counter() - start
-        rows = len(np.load(Path(scratch) / f"{frames.source.stem}.npy", mmap_mode="r"))
-    early = next(megabytes for done, megabytes in resident if done >= min(10_000, lines // 10))
+        status = np.load(Path(scratch) / f"{frames.source.stem}.npy")["status"]
+    if (status != FrameStatus.OK).all():
+        raise InputError(f"{frames.source}: none of its frames could be read; tool/check_dataset.py says why")
+    # A short run ends earlier.
+    early = next((megabytes for done, megabytes in resident if done >= min(10_000, lines // 10)), resident[-1][1])
     figures = {
-        "rows": rows,
+        "rows": len(status),
         "seconds": seconds,
         "frames_per_second": lines / seconds,
         "resident_mb_after_10000": early,
@@ -238,10 +273,10 @@ def long_run(classifier: Runner, frames: FileList, lines: int, batch_size: int) 
 
 
 def resident_megabytes() -> float:
-    """Of this process, now; Linux."""
+    """The resident memory of this process, on Linux."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

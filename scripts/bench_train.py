@@ -1,16 +1,15 @@
-"""Measure training beside timm's: its loader and its loop, on the same frames, network, size and batch.
+"""Measure training beside timm's own loader and loop, on the same frames, network, frame size and batch size.
 
     python scripts/bench_train.py demo/datasets2                   # frames a second
     python scripts/bench_train.py demo/datasets2 --to 0.95         # and the time to 95% top-1 on the validation list
 
-timm runs as its train.py does by default (fp32) and with its best flags for this processor (--channels-last --amp
---amp-dtype bfloat16), with as many workers as there are processors. Rounds of all three follow one another, and the
-medians are compared. For the time to a top-1, ours runs config/default.json; timm runs with its best flags, its own
-augmentation and weights, SGD with a cosine over as many epochs as fit into its time, which is --limit times ours.
-The time of validations is not counted.
+"ours" is this project. timm runs with the defaults of its train.py (fp32) and with its best flags for this processor
+(--channels-last --amp --amp-dtype bfloat16), with one worker for each processor. The three run in turns, and the script
+prints the medians. With --to, ours trains with config/default.json. timm trains with its best flags, its own
+augmentation and weights, and SGD with a cosine schedule over as many epochs as fit into its time limit: --limit times
+the time of ours. Validation is not timed.
 """
 
-import argparse
 import contextlib
 import statistics
 import tempfile
@@ -26,9 +25,11 @@ from timm.scheduler import CosineLRScheduler
 from torch import nn
 from torch.utils.data import DataLoader, RandomSampler
 
-from game_classifier.config import Config, read_config
+from game_classifier.command import CommandParser, positive, run_command
+from game_classifier.config import Config, check_config, read_config
 from game_classifier.device import choose_threads
-from game_classifier.lists.dataset import Dataset, read_dataset
+from game_classifier.errors import InputError
+from game_classifier.lists.dataset import ANNOTATIONS, Dataset, read_dataset
 from game_classifier.models.repvgg import avoid_strided_pointwise
 from game_classifier.training import fit as ours
 from game_classifier.training.epoch import train_epoch
@@ -45,22 +46,48 @@ MEAN_AND_STD = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 
 def main() -> None:
     """Parse, measure speed in turns, then times to a top-1."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("dataset", type=Path, help="data set, as tool/get_annotation.py leaves it")
-    parser.add_argument("--size", type=int, default=128, help="pixels (default: %(default)s)")
-    parser.add_argument("--batch-size", type=int, default=64, help="(default: %(default)s)")
-    parser.add_argument("--steps", type=int, default=20, help="steps a round (default: %(default)s)")
-    parser.add_argument("--to", type=float, help="measure the time to this top-1 too")
-    parser.add_argument("--limit", type=float, default=3.0, help="timm's time in times of ours (default: %(default)s)")
+    parser = CommandParser(__doc__)
+    parser.add_argument("dataset", type=Path, help="data set with the lists of tool/get_annotation.py")
+    parser.add_argument(
+        "--size", type=positive, default=128, help="side of the frames in pixels (default: %(default)s)"
+    )
+    parser.add_argument("--batch-size", type=positive, default=64, help="frames in a batch (default: %(default)s)")
+    parser.add_argument("--steps", type=positive, default=20, help="steps in each round (default: %(default)s)")
+    parser.add_argument("--to", type=float, help="also measure the time to this top-1")
+    parser.add_argument(
+        "--limit", type=float, default=3.0, help="timm's time limit, as a multiple of our time (default: %(default)s)"
+    )
     arguments = parser.parse_args()
+    size, batch_size = arguments.size, arguments.batch_size
+    check_config({"image_size": size, "batch_size": batch_size}, f"--size {size} --batch-size {batch_size}")
+    if arguments.to is not None and not 0 < arguments.to <= 1:
+        raise InputError(f"--to {arguments.to}: give a share above 0 and up to 1, such as 0.95")
+    if arguments.limit <= 0:
+        raise InputError(f"--limit {arguments.limit}: give a number above 0, such as 3")
     dataset = read_dataset(arguments.dataset)
+    for side in ("train", "val") if arguments.to else ("train",):
+        require_class_folders(arguments.dataset / side, dataset)
     compare_speed(dataset, arguments.dataset, arguments.size, arguments.batch_size, arguments.steps)
     if arguments.to:
         compare_times(dataset, arguments.dataset, arguments.size, arguments.batch_size, arguments.to, arguments.limit)
 
 
+def require_class_folders(folder: Path, dataset: Dataset) -> None:
+    """Raise InputError unless timm, which reads folders and no lists, finds the same classes."""
+    if not folder.is_dir():
+        raise InputError(
+            f"{folder}: no such folder; timm reads class folders, so give a data set that tool/split_data.py made"
+        )
+    for path in sorted(folder.iterdir()):
+        if path.is_dir() and path.name not in dataset.class_names:
+            raise InputError(
+                f"{path}: not a class of {dataset.folder / ANNOTATIONS}; remove it, or make the lists again with"
+                " tool/get_annotation.py"
+            )
+
+
 def compare_speed(dataset: Dataset, folder: Path, size: int, batch_size: int, steps: int) -> None:
-    """Print the median frames a second of each, in turns."""
+    """Run all in turns, and print the median frames a second of each."""
     with tempfile.TemporaryDirectory() as scratch:
         runs = {
             "ours": our_steps(dataset, Path(scratch), size, batch_size, steps),
@@ -77,7 +104,7 @@ def compare_speed(dataset: Dataset, folder: Path, size: int, batch_size: int, st
                 speeds[name].append(steps * batch_size / (time.perf_counter() - start))
     medians = {name: statistics.median(each) for name, each in speeds.items()}
     for name, speed in medians.items():
-        print(f"{name}: {speed:.1f} frames/s, ours {medians['ours'] / speed:.2f} times as many")
+        print(f"{name}: {speed:.1f} frames/s, ours is {medians['ours'] / speed:.2f} times as fast")
 
 
 def our_steps(dataset: Dataset, scratch: Path, size: int, batch_size: int, steps: int) -> Callable[[], None]:
@@ -85,6 +112,8 @@ def our_steps(dataset: Dataset, scratch: Path, size: int, batch_size: int, steps
     config = Config(image_size=size, batch_size=batch_size, train_sizes=[1.0], epochs=1000)
     session = Session(config, dataset, scratch, World(), resume=False)
     cache, _ = ours.open_caches(scratch / "cache", config, dataset, World())
+    if cache.status.all():  # timm stops, too, when it has read no frame
+        raise InputError(f"{dataset.train.source}: none of its frames could be read; tool/check_dataset.py says why")
 
     class Enough(Exception):
         pass
@@ -145,7 +174,7 @@ def timm_steps(
 ) -> Callable[[], None]:
     """A round of timm's."""
     frames = timm_loader(folder, "train", size, batch_size).dataset
-    # timm's loader but for its end: one that was left in the middle would go on decoding beside the next round.
+    # timm's loader except for its end: a loader left in the middle would keep decoding during the next round.
     loader = DataLoader(
         frames,
         batch_size,
@@ -182,7 +211,7 @@ def _until(goal: float, name: str, epochs: Iterator[tuple[float, float]]) -> flo
 
 
 def our_epochs(dataset: Dataset, size: int, batch_size: int) -> Iterator[tuple[float, float]]:
-    """Train by config/default.json; yield (top-1, seconds) after each epoch, the making of the cache included."""
+    """Train with config/default.json; yield (top-1, seconds) after each epoch, including the time to make the cache."""
     config = read_config(DEFAULT_CONFIG, [f"image_size={size}", f"batch_size={batch_size}"])
     with tempfile.TemporaryDirectory() as scratch:
         session = Session(config, dataset, Path(scratch), World(), resume=False)
@@ -227,4 +256,4 @@ def timm_epochs(
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -1,13 +1,14 @@
-"""Compare trained networks on this machine: accuracy, size, and time in every runtime, alone and from files.
+"""Compare trained networks on this machine: accuracy, size, and time in every runtime.
 
     python scripts/compare_networks.py -w A_best.pth B_best.pth -i datasets2 -o comparison [--frames 4500]
 
-Each checkpoint is converted into OUTPUT/NETWORK first, unless that was done before. Every network then classifies
-the same frames in every runtime, one at a time and in batches, and from files to classes; all take turns, so that a
-machine whose speed drifts favours none. Savings are of the time of the baseline, the last checkpoint unless
---baseline names another; behind them stand the least and the largest of single rounds. Loading is not timed.
-Writes OUTPUT/comparison.md, comparison.csv, times.png and accuracy.png. scripts/compare_baseline.sh trains
-RepVGG-A0 and SqueezeNet for it.
+Converts each checkpoint into OUTPUT/NETWORK first, unless it is already converted. Then every network classifies the
+same decoded frames in every runtime, one at a time and in batches, and the same frames from files. All runs take turns,
+so that a machine whose speed drifts favours none. Loading is not timed.
+The tables show how much of the baseline's time each network saves, with the smallest and the largest saving of a single
+round in brackets. The baseline is the last checkpoint, or the network named with --baseline.
+Writes OUTPUT/comparison.md, comparison.csv, times.png and accuracy.png. scripts/compare_baseline.sh trains RepVGG-A0
+and SqueezeNet and then runs this script.
 """
 
 import math
@@ -33,6 +34,7 @@ from game_classifier.device import choose_threads
 from game_classifier.errors import InputError
 from game_classifier.lists.dataset import VAL_LIST
 from game_classifier.lists.filelist import FileList, read_file_list
+from game_classifier.models.checkpoint import load_checkpoint
 from game_classifier.models.fold import fold
 from game_classifier.storage import make_folder, write_text
 from game_classifier.tasks.choose import task_of
@@ -45,21 +47,29 @@ def main() -> None:
     """Parse, convert, measure, write."""
     parser = CommandParser(__doc__)
     add = parser.add_argument
-    add("-w", "--weights", type=Path, nargs="+", required=True, help="checkpoints, a network each")
-    add("-i", "--input", type=Path, required=True, help="data set, or list of frames")
-    add("--root", type=Path, help="folder that relative paths in the list stand against (default: the list's)")
-    add("-o", "--output", type=Path, default=Path("comparison"), help="folder (default: %(default)s)")
-    add("--frames", type=positive, default=4500, help="the list is gone through again to fill them (default: 4500)")
-    add("--rounds", type=positive, default=10, help="turns of each (default: %(default)s)")
-    add("--batch-size", type=positive, default=32, help="frames at a time (default: %(default)s)")
-    add("--threads", type=positive, help="(default: the processors)")
-    add("--baseline", metavar="NETWORK", help="network whose time is the measure (default: the last)")
+    add("-w", "--weights", type=Path, nargs="+", required=True, help="checkpoints, each of another network")
+    add("-i", "--input", type=Path, required=True, help="data set or list of frames")
+    add("--root", type=Path, help="folder of the relative paths in the list (default: the list's own folder)")
+    add("-o", "--output", type=Path, default=Path("comparison"), help="output folder (default: %(default)s)")
+    add("--frames", type=positive, default=4500, help="frames to classify; a shorter list is repeated (default: 4500)")
+    add("--rounds", type=positive, default=10, help="turns of each run (default: %(default)s)")
+    add("--batch-size", type=positive, default=32, help="frames in a batch (default: %(default)s)")
+    add("--threads", type=positive, help="number of threads (default: one for each processor)")
+    add("--baseline", metavar="NETWORK", help="network to compare the others with (default: the last)")
     names = {runtime.lower().replace(" ", "-"): runtime for runtime in RUNTIMES}
-    add("--runtimes", nargs="+", choices=names, default=list(names), metavar="RUNTIME", help=", ".join(names))
+    listed = f"runtimes to measure (default: all): {', '.join(names)}"
+    add("--runtimes", nargs="+", choices=names, default=list(names), metavar="RUNTIME", help=listed)
     arguments = parser.parse_args()
 
     folder, threads = make_folder(arguments.output), choose_threads(arguments.threads)
     source = arguments.input / VAL_LIST if arguments.input.is_dir() else arguments.input
+    # The list comes first: a mistake in it must show before the conversions, which take minutes.
+    frames = read_file_list(source, len(load_checkpoint(arguments.weights[0]).class_names), arguments.root)
+    if not any(Path(path).is_file() for path in frames.paths):
+        raise InputError(
+            f"{source}: none of its {len(frames)} frames exists, for example {frames.paths[0]}; give the folder of the"
+            " relative paths with --root"
+        )
     convert = [sys.executable, str(CONVERT), "-i", str(source), "--formats", "all"]
     convert += ["--root", str(arguments.root)] if arguments.root else []
     contestants = read_contestants(arguments.weights, folder, convert)
@@ -67,7 +77,6 @@ def main() -> None:
     if baseline not in [each.name for each in contestants]:
         known = ", ".join(each.name for each in contestants)
         raise InputError(f"--baseline {baseline}: not among the networks of -w; give one of {known}")
-    frames = read_file_list(source, len(contestants[0].checkpoint.class_names), arguments.root)
     amount = Amount(
         arguments.frames,
         arguments.batch_size,
@@ -101,7 +110,7 @@ def write(
     baseline: str,
     amount: Amount,
 ) -> str:
-    """Write the tables, the figures and the pictures; returns the tables for the terminal, and what was written."""
+    """Write the tables, the figures and the pictures; return the tables and the file names for the terminal."""
     counted = f"{amount.frames:,} frames, {amount.threads} threads"
     tables = [
         networks_table(contestants),
@@ -120,9 +129,9 @@ def write(
 
 
 def as_before(contestant: Contestant) -> ClassifyFile:
-    """What most projects do with a file: Pillow, torchvision's transforms, the network in fp32, one at a time.
+    """Classify a file as most projects do: Pillow, torchvision's transforms, the network in fp32, one at a time.
 
-    RepVGG runs folded, as its authors mean it to be run.
+    RepVGG runs folded, as its authors intend.
     """
     size = contestant.checkpoint.preprocessing
     prepare = transforms.Compose(

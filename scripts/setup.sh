@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Make sure that a Python with all requirements is there, and print its path as the last line.
+# Find or make a Python with all requirements, and print its path as the last line.
 #
-#   bash scripts/setup.sh          what running needs (requirements.txt)
-#   bash scripts/setup.sh test     what the tests need as well
+#   bash scripts/setup.sh          the packages that the commands need (requirements.txt)
+#   bash scripts/setup.sh test     also the packages that the tests need
 #
-# Uses the active Python as it is if that meets the requirements, else makes .venv in the checkout and installs
-# into it. A second run finds everything in place and changes nothing.
+# Uses the active Python if it meets the requirements. Otherwise makes .venv in the checkout and installs into it. A
+# second run changes nothing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 extra=${1:-}
@@ -38,13 +38,13 @@ if [ ! -x "$venv/bin/python" ]; then
         exit 2
     fi
     if ! "$base" -m venv "$venv" >&2; then
-        say "error: $base cannot make an environment; install its venv module (Debian: apt-get install python3-venv)"
+        say "error: $base cannot make a virtual environment; install its venv module (Debian: apt-get install python3-venv)"
         exit 2
     fi
 fi
 say "setup: installing the requirements into .venv (some minutes and up to 6 GB, most of it torch)"
 if ! "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -e ".[${extra:-int8}]" >&2; then
-    say "error: the requirements could not be installed into .venv; see pip's messages above, and run this again"
+    say "error: the requirements could not be installed into .venv; read pip's messages above, then run this again"
     exit 2
 fi
 echo "$venv/bin/python"

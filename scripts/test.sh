@@ -1,20 +1,20 @@
 #!/usr/bin/env bash
-# Set the environment up if need be, then check the style and run tests.
+# Set up the environment if needed, check the style, and run tests.
 #
-#   bash scripts/test.sh                                the fast tests, in three minutes: between two edits
-#   bash scripts/test.sh --all                          all tests: before a change lands
-#   bash scripts/test.sh tests/test_frames.py -k exif   what pytest is told, slow tests among it
+#   bash scripts/test.sh                                runs the fast tests, in about three minutes
+#   bash scripts/test.sh --all                          runs all tests; do this before you merge a change
+#   bash scripts/test.sh tests/test_frames.py -k exif   passes its arguments to pytest, and runs slow tests too
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=$(bash scripts/setup.sh test)
 export PYTHONPATH=$PWD/src${PYTHONPATH:+:$PYTHONPATH}
-# Threads that wait sleep: spinning, beside other work on the same cores, makes a training of a second take twenty.
+# Waiting threads sleep. If they spin beside other work on the same cores, a training of one second takes twenty.
 export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-PASSIVE}
 "$python" -m ruff check .
 "$python" -m ruff format --check .
 if [ $# = 0 ]; then
     "$python" -m pytest -m "not slow" && status=0 || status=$?
-    echo "These were the fast tests; all of them, before a change lands: bash scripts/test.sh --all"
+    echo "These were the fast tests. Before you merge a change, run all tests: bash scripts/test.sh --all"
     exit $status
 fi
 if [ "$1" = --all ]; then

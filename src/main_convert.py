@@ -1,15 +1,15 @@
-"""Convert a checkpoint into the files that services load, each judged on real frames.
+"""Convert a checkpoint into deployed files, and test each file on real frames.
 
     python src/main_convert.py -w sv_train/model/repvgg_a0_best.pth
     python src/main_convert.py -w sv_train/model/repvgg_a0_best.pth -i datasets2 --formats pt
     python src/main_convert.py -w RepVGG-A0-train.pth --network repvgg_a0 -c classes.txt -i frames
 
-Writes FOLDER/NETWORK_cpp_deploy.pt (TorchScript): uint8 RGB frames [N, H, W, 3] of any size in, float32
-probabilities [N, C] out, with class names and preprocessing inside. It also writes the same network as bf16
-TorchScript, ONNX and OpenVINO, and as INT8 OpenVINO where nncf is installed. Batch prediction on a CPU takes the
-OpenVINO files by itself, because they are several times as fast. --formats pt is the quick way: it writes the first
-file alone. A file whose answers differ from the trained network's by more than the recipe's `gate` allows is not
-written, and the status is 2. FOLDER/conversion.json has the table.
+Writes FOLDER/NETWORK_cpp_deploy.pt (TorchScript). This file takes uint8 RGB frames [N, H, W, 3] of any size and returns
+float32 probabilities [N, C]; it contains the class names and the preprocessing. The command also writes the network as
+bf16 TorchScript, ONNX and OpenVINO, and as INT8 OpenVINO if nncf is installed. On a CPU, batch prediction runs the
+OpenVINO files, because they are several times as fast. --formats pt is quicker: it writes only the first file.
+Each file must give nearly the same answers as the trained network. The recipe's `gate` section sets the limits. If a
+file misses a limit, the command does not write it and ends with status 2. FOLDER/conversion.json holds the results.
 Next: python src/main_predict.py -w FOLDER/NETWORK_cpp_deploy.pt -i datasets2/val.txt
 """
 
@@ -40,46 +40,66 @@ ALL = "all"
 
 
 def main() -> None:
-    """Parse, read checkpoint and frames, convert, and print what was measured."""
+    """Parse, read checkpoint and frames, convert, and print the measurements."""
     parser = CommandParser(__doc__)
     add = parser.add_argument
-    add("-w", "--weights", type=Path, required=True, help="checkpoint of src/main_train.py, or weights from elsewhere")
+    add(
+        "-w",
+        "--weights",
+        type=Path,
+        required=True,
+        help="checkpoint of src/main_train.py, or weights of another project",
+    )
     add(
         "-c",
         "--classes",
         metavar="N_OR_FILE",
-        help="number of classes that the checkpoint must have; for weights from elsewhere the class file",
+        help="number of classes, or class file, that the checkpoint must have; --network needs the class file",
     )
-    add("-o", "--output", type=Path, default=Path("save_pt_pth_file"), help="folder (default: %(default)s)")
+    add("-o", "--output", type=Path, default=Path("save_pt_pth_file"), help="output folder (default: %(default)s)")
     add(
         "-i",
         "--input",
         type=Path,
         metavar="DATA",
-        help="frames to judge by: a data set, a list or a folder of images (default: the data set of the training)",
+        help="frames to test on: a data set, a list or a folder of images (default: the data set of the training)",
     )
-    add("--root", type=Path, help="folder that relative paths in the lists stand against (default: the list's)")
+    add("--root", type=Path, help="folder of the relative paths in the lists (default: the list's own folder)")
     add(
         "--formats",
         nargs="+",
         choices=[*FORMATS, ALL],
         default=[ALL],
         metavar="FORMAT",
-        help=f"of {', '.join(FORMATS)}; {ALL}: those but pt2 whose libraries are installed; pt alone is the quick way"
-        f" (default: {ALL})",
+        help=f"formats to write: {', '.join(FORMATS)}; {ALL} means every format except pt2 whose libraries are"
+        f" installed; pt alone is the quickest (default: {ALL})",
     )
-    add("--calibration", type=Path, metavar="LIST", help="frames for INT8 (default: the data set's train.txt)")
-    add("--golden", type=positive, metavar="N", help="write N frames with their probabilities, to test a service by")
-    add("--draw", action="store_true", help="show the network before and after folding, and write ONNX of both")
-    add("--network", help="for weights from elsewhere: the network they are of")
+    add(
+        "--calibration",
+        type=Path,
+        metavar="LIST",
+        help="frames to calibrate INT8 with (default: the data set's train.txt)",
+    )
+    add(
+        "--golden",
+        type=positive,
+        metavar="N",
+        help="also write N frames with their probabilities, as test data for a service",
+    )
+    add("--draw", action="store_true", help="show the network before and after folding, and write both as ONNX files")
+    add("--network", help="name of the network, if the weights are from another project")
     add(
         "--config",
         type=Path,
         default=DEFAULT_CONFIG,
-        help="recipe with the gate's thresholds (default: config/default.json)",
+        help="recipe with the limits in its gate section (default: config/default.json)",
     )
     add(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="override a key of it, such as gate.frames=1000"
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change one key of the recipe, such as gate.frames=1000; may be repeated",
     )
     arguments = parser.parse_args()
 
@@ -96,7 +116,7 @@ def main() -> None:
     if arguments.draw:
         operators, drawn = draw_fold(checkpoint, arguments.output)
         print("\n".join([operators, *(f"written: {path}" for path in drawn)]))
-    print(f"judged on {len(judged.frames)} frames of {frames.source}", flush=True)
+    print(f"testing on {len(judged.frames)} frames of {frames.source}", flush=True)
     conversion = convert(
         checkpoint,
         arguments.output,
@@ -114,37 +134,39 @@ def main() -> None:
 
 
 def read_weights(arguments: argparse.Namespace, config: Config) -> Checkpoint:
-    """The checkpoint, or one made of weights from elsewhere; InputError when it has not the classes of -c."""
+    """The checkpoint, or one made of another project's weights; InputError if its classes differ from those of -c."""
     count = int(arguments.classes) if (arguments.classes or "").isdecimal() else None
     class_names = read_class_names(Path(arguments.classes)) if arguments.classes and count is None else None
     if arguments.network:
         if class_names is None:
-            raise InputError("--network: weights from elsewhere name no classes; give their class file by -c FILE")
+            raise InputError(
+                "--network: weights of another project hold no class names; give the class file with -c FILE"
+            )
         checkpoint, kind = adopt_weights(arguments.weights, arguments.network, class_names, config.preprocessing())
         print(f"weights of {kind}: {arguments.weights}")
         return checkpoint
     checkpoint = load_checkpoint(arguments.weights)
     held = len(checkpoint.class_names)
     if count not in (None, held):
-        raise InputError(f"-c {count}: {arguments.weights} has {held} classes; give -c {held} or leave it out")
+        raise InputError(f"-c {count}: {arguments.weights} has {held} classes; give -c {held} or leave -c out")
     if class_names not in (None, checkpoint.class_names):
         raise InputError(
-            f"-c {arguments.classes}: not the classes of {arguments.weights}, or in another order; leave it out, the"
-            " checkpoint holds its own"
+            f"-c {arguments.classes}: its classes, or their order, differ from those of {arguments.weights}; leave -c"
+            " out, because the checkpoint holds its class names"
         )
     return checkpoint
 
 
 def read_lists(arguments: argparse.Namespace, checkpoint: Checkpoint) -> tuple[FileList, FileList]:
-    """(frames to judge by, frames to calibrate INT8 with); the latter are the former where there are no others."""
+    """(frames to test on, frames to calibrate INT8 with); both are the same if there is no training list."""
     source, root = arguments.input, arguments.root
     if source is None:
         source = Path(checkpoint.data.get("folder", ""))
         root = root or (Path(checkpoint.data["root"]) if checkpoint.data.get("root") else None)
         if not (source / VAL_LIST).is_file():
             raise InputError(
-                f"{arguments.weights}: the data set it was trained on is not here; give frames to judge the conversion"
-                " by with -i: a data set, a list or a folder of images"
+                f"{arguments.weights}: the data set it was trained on is not here; give frames to test the conversion"
+                " on with -i: a data set, a list or a folder of images"
             )
 
     def read(path: Path) -> FileList:
@@ -162,10 +184,10 @@ def read_lists(arguments: argparse.Namespace, checkpoint: Checkpoint) -> tuple[F
 
 
 def print_conversion(conversion: Conversion, checkpoint: Checkpoint) -> None:
-    """The fold, the table and the files."""
+    """Print the fold, the table and the files."""
     print(f"folded: {conversion.parameters_trained:,} -> {conversion.parameters_deployed:,} parameters")
     print(
-        "largest difference of the folded network's logits to the trained one's, relative to the largest logit:"
+        "largest difference between the logits of the folded and the trained network, relative to the largest logit:"
         f" {conversion.fold_difference:.1e} in float64"
     )
     print(gate_table(task_of(checkpoint.network), conversion.rows))

@@ -1,9 +1,10 @@
-"""Validate a classifier on a list, or classify image files.
+"""Score a classifier on a labelled list, or classify image files.
 
     python src/main_predict.py -w save_pt_pth_file/repvgg_a0_cpp_deploy.pt -i datasets2/val.txt
     python src/main_predict.py -w sv_train/model/repvgg_a0_best.pth -i frame1.jpg frame2.png
 
-A list gives top-1, top-5 and the per-class table, image files the likeliest classes of each.
+For a list, prints top-1, top-5 and a table of the worst classes. For image files, prints the most likely classes of
+each file.
 """
 
 from pathlib import Path
@@ -21,19 +22,22 @@ from game_classifier.tasks.evaluate import evaluate, unread_lines
 
 
 def main() -> None:
-    """Parse, load the classifier, and hand over to the list or the image files."""
+    """Parse, load the classifier, then score the list or classify the image files."""
     parser = CommandParser(__doc__)
     parser.add_argument(
         "-w", "--weights", type=Path, required=True, help="deployed file (.pt, .onnx, .xml) or checkpoint (.pth)"
     )
-    parser.add_argument("-i", "--input", type=Path, nargs="+", required=True, help="one list (.txt), or image files")
+    parser.add_argument(
+        "-i", "--input", type=Path, nargs="+", required=True, help="one list (.txt), or some image files"
+    )
     parser.add_inference_options()
     arguments = parser.parse_args()
 
     lists = [path for path in arguments.input if path.suffix == ".txt"]
     if lists and len(arguments.input) > 1:
         raise InputError(
-            f"{lists[0]}: one list at a time, and no image files beside it; src/predict_repvgg.py takes many lists"
+            f"{lists[0]}: give this list alone, without other lists or image files; src/predict_repvgg.py takes several"
+            " lists"
         )
     runner = load_runner(arguments.weights, arguments.device, arguments.precision)
     print(runner)
@@ -49,7 +53,7 @@ def validate(runner: Runner, path: Path, root: Path | None, batch_size: int, thr
     require_same_classes(frames, runner.class_names, runner.source)
     task = task_of(runner.network)
     if not task.has_target(task.targets(frames)).any():
-        raise InputError(f"{path}: {task.nothing_to_score}; src/predict_repvgg.py predicts lists without them")
+        raise InputError(f"{path}: {task.nothing_to_score}; src/predict_repvgg.py predicts such a list")
     result = evaluate(runner, task, runner.class_names, frames, runner.preprocessing, batch_size, threads)
     for line in unread_lines(frames, result.unread):
         print(line)

@@ -6,9 +6,9 @@
     torchrun --nproc_per_node 4 src/main_train.py -i datasets2 -o sv_train
     python src/main_train.py --list-networks
 
-Reads INPUT/annotations.txt, train.txt and val.txt; the number of classes comes from the data.
-Writes OUTPUT/model/NETWORK_best.pth and NETWORK_last.pth, metrics.jsonl and .csv, curves.png, confusion.png,
-config.json, and events for TensorBoard where it is installed. Ctrl-C keeps the state; --resume goes on from it.
+Reads INPUT/annotations.txt, train.txt and val.txt. The number of classes comes from annotations.txt.
+Writes OUTPUT/model/NETWORK_best.pth and NETWORK_last.pth, metrics.jsonl and .csv, curves.png, confusion.png and
+config.json, and events for TensorBoard if it is installed. Ctrl-C saves the state; --resume continues from it.
 Next: python src/main_convert.py -w OUTPUT/model/NETWORK_best.pth
 """
 
@@ -28,19 +28,19 @@ DEFAULT_CONFIG = Path(__file__).resolve().parents[1] / "config" / "default.json"
 
 
 class ListNetworks(argparse.Action):
-    """An option that prints the networks and ends the command, as --help does: whatever else is required."""
+    """An option that prints the networks and ends the command: like --help, it needs none of the required options."""
 
     def __init__(self, option_strings: list[str], dest: str, **settings: Any) -> None:
         super().__init__(option_strings, dest, nargs=0, **settings)
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
-        """Print a row for each."""
+        """Print a row for each network."""
         from game_classifier.models.cost import CLASSES, COST_HEADER, cost_rows  # its counter is slow to import
         from game_classifier.models.zoo import NETWORKS
 
         rows = list(progress(cost_rows(), desc="count", total=len(NETWORKS), unit="network", leave=False))
         print(table(f"Networks with {CLASSES} classes", COST_HEADER, rows, first_number=2))
-        print("and any other name of timm.list_models()")
+        print("Any other name of timm.list_models() works too.")
         parser.exit()
 
 
@@ -51,9 +51,11 @@ def main() -> None:
     parser.add_argument(
         "--list-networks",
         action=ListNetworks,
-        help="print the networks with their parameters, multiply-adds and sources, and end",
+        help="print the networks with their parameters, multiply-adds and sources, then exit",
     )
-    parser.add_argument("-i", "--input", type=Path, required=True, help="data set, as tool/get_annotation.py leaves it")
+    parser.add_argument(
+        "-i", "--input", type=Path, required=True, help="data set with the lists of tool/get_annotation.py"
+    )
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder for checkpoints, log and curves")
     parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="recipe (default: config/default.json)")
     parser.add_argument(
@@ -61,20 +63,19 @@ def main() -> None:
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="override a key of the recipe, such as epochs=30 or augment.zoom=0.3; may be repeated",
+        help="change one key of the recipe, such as epochs=30 or augment.zoom=0.3; may be repeated",
     )
-    parser.add_argument(
-        "--root", type=Path, help="folder that relative paths in the lists stand against (default: INPUT)"
-    )
+    parser.add_argument("--root", type=Path, help="folder of the relative paths in the lists (default: INPUT)")
     parser.add_argument(
         "--resume",
         action="store_true",
-        help="go on from the last checkpoint in OUTPUT, or start where there is none",
+        help="continue from the last checkpoint in OUTPUT, or start a new training if there is none",
     )
     parser.add_argument(
         "--fold",
         metavar="K",
-        help="train on INPUT/lists/foldK into OUTPUT/foldK, and show the scores of all folds there; 1,3 or all",
+        help="folds to train, such as 2 or 1,3 or all: trains on INPUT/lists/foldK into OUTPUT/foldK, and prints a"
+        " table of the folds",
     )
     arguments = parser.parse_args()
 

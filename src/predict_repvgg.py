@@ -1,12 +1,12 @@
-"""Predict lists of frames into npy files, then make the per-class results.
+"""Predict lists of frames into npy files, then write the results of each class.
 
     python src/predict_repvgg.py -w FILE.pt --input datasets2/val.txt --save save_npy_file
     python src/predict_repvgg.py -w FILE.pt --input lists/ --save save_npy_file
     python src/predict_repvgg.py --summarize save_npy_file
 
-Writes SAVE/LIST.npy, whose row i is line i of the list, with its manifest SAVE/LIST.json, and in SAVE/results
-report.html and what it is made from: per-class scores, confusion matrix, confused pairs, calibration. Lists that
-are finished are not predicted again; --input takes a folder of images or a tar of them, too.
+Writes SAVE/LIST.npy, where row i is line i of the list, and its manifest SAVE/LIST.json. Then writes SAVE/results:
+report.html, and files with the scores of each class, the confusion matrix, the confused pairs and the calibration.
+Finished lists are not predicted again. --input also takes a folder of images or a tar of images.
 """
 
 import argparse
@@ -32,24 +32,28 @@ def main() -> None:
     parser = CommandParser(__doc__)
     parser.add_argument("-w", "--weights", type=Path, help="deployed file (.pt, .onnx, .xml) or checkpoint (.pth)")
     parser.add_argument(
-        "--input", type=Path, metavar="LIST_OR_FOLDER", help="list of frames, folder of lists (*.txt) or images, or tar"
+        "--input",
+        type=Path,
+        metavar="LIST_OR_FOLDER",
+        help="list of frames, folder of lists (*.txt) or images, or tar of images",
     )
-    parser.add_argument("--save", type=Path, metavar="FOLDER", help="where the npy files go")
+    parser.add_argument("--save", type=Path, metavar="FOLDER", help="folder for the npy files")
     parser.add_argument(
-        "--summarize", type=Path, metavar="FOLDER", help="only make the results of FOLDER's npy files again"
+        "--summarize", type=Path, metavar="FOLDER", help="only write the results of the npy files in FOLDER again"
     )
     parser.add_inference_options()
     parser.add_argument(
         "--runtime",
         choices=("auto", "file"),
         default="auto",
-        help="auto: on a CPU, the OpenVINO file of the same conversion beside a .pt; file: FILE itself (default: auto)",
+        help="auto: on a CPU, run the OpenVINO file of the same conversion instead of a .pt file; file: run the .pt"
+        " file itself (default: auto)",
     )
     parser.add_argument(
         "--engine",
         choices=("local", "ray"),
         default="local",
-        help="local: this machine; ray: hand the lists out over a Ray cluster (default: local)",
+        help="local: run on this machine; ray: distribute the lists over a Ray cluster (default: local)",
     )
     arguments = parser.parse_args()
 
@@ -66,7 +70,7 @@ def main() -> None:
 
 
 def predict(arguments: argparse.Namespace) -> None:
-    """Predict every list of the input, and say how fast."""
+    """Predict every list of the input, and print how long it took."""
     # Absolute, so that the files are the same from wherever, and by whichever engine, they are made.
     source, save = arguments.input.absolute(), arguments.save.absolute()
     root = arguments.root.absolute() if arguments.root else None
@@ -79,7 +83,7 @@ def predict(arguments: argparse.Namespace) -> None:
     total = sum(map(len, lists))
     print(f"{total} frames in {len(lists)} list(s), {runner}; {threads} threads, batches of {arguments.batch_size}")
     if weights.name != arguments.weights.name:
-        print(f"(of the same conversion as {arguments.weights}, and faster here; --runtime file runs that itself)")
+        print(f"(from the same conversion as {arguments.weights}, and faster here; --runtime file runs the .pt file)")
     start = time.perf_counter()
     if arguments.engine == "ray":
         job = Job(weights, arguments.precision, threads, arguments.batch_size, root, save)
@@ -88,16 +92,16 @@ def predict(arguments: argparse.Namespace) -> None:
         kept = predict_lists(lists, Predictor(runner, threads, arguments.batch_size), save)
     seconds = time.perf_counter() - start
     if kept:
-        print(f"{kept} list(s) were finished before and are kept")
+        print(f"{kept} list(s) were already finished and are kept")
     if kept < len(lists):
         print(f"predicted in {seconds:.1f} s")
 
 
 def print_results(results: Results) -> None:
-    """The rows that could not be read, then what the task says of the others."""
+    """Print the files that could not be read, then the scores of the others."""
     if results.not_read:
         reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(results.not_read.items()))
-        print(f"{results.not_read.total()} of {results.rows} files could not be read ({reasons}); the first:")
+        print(f"{results.not_read.total()} of {results.rows} files could not be read ({reasons}); the first of them:")
         print("\n".join(f"  {file}" for file in results.first_not_read[:UNREAD_SHOWN]))
     if text := results.describe():
         print(text)

@@ -85,7 +85,7 @@ def everything(tmp_path_factory: pytest.TempPathFactory, trained: Trained) -> Co
     known, data, task = load_checkpoint(trained.best), read_dataset(trained.dataset), task_of(NETWORK)
     judged = gate_frames(task, data.val, 256, known.preprocessing, 2)
     calibration = calibration_frames(task, data.train, 9, known.preprocessing, 2)
-    # Among three classes learnt in seconds bf16 may turn a narrow answer; the demo's figures are in README.md.
+    # Among three classes learnt in seconds bf16 may turn a narrow answer; the demo's figures are in docs/conversion.md.
     loose = GateConfig(bf16_agreement=0.9, int8_agreement=0.9, top1_drop=0.1)
     folder, formats = tmp_path_factory.mktemp("everything"), forms.installed_formats()
     return convert(known, folder, judged, formats=formats, calibration=calibration, limits=loose)

@@ -158,7 +158,7 @@ def test_files_that_are_not_what_they_should_be(planted):
         ("unreadable", "train/empty.jpg"): "empty",
         ("unreadable", "train/text.jpg"): "not an image",
         ("unreadable", "train/gone.jpg"): "missing",
-        ("wrong_extension", "train/really_png.jpg"): "the content is of another format than the name says",
+        ("wrong_extension", "train/really_png.jpg"): "the content has another format than the name says",
         ("too_small", "train/tiny.jpg"): "80x45",
         ("unusual_mode", "train/cmyk.jpg"): "CMYK",
         ("unusual_mode", "train/turned.jpg"): "RGB, rotated by EXIF",
@@ -198,7 +198,7 @@ def test_classes_without_and_with_very_few_frames(planted):
     planted.lines["val"] = [line for line in planted.lines["val"] if not line.endswith(" 0")]
     _, findings = planted.check()
     assert findings == {
-        ("imbalance", "蓝色", "train.txt"): "1 frames, half of the classes have 36",
+        ("imbalance", "蓝色", "train.txt"): "1 frames; the median of all classes is 36",
         ("class_without_frames", "pong", "val.txt"): "",
     }
 
@@ -242,7 +242,7 @@ def test_a_fixed_list_without_a_line_is_not_written(planted):
     for path in (planted.folder / "val").rglob("*.jpg"):
         path.write_bytes(b"")
     outcome, _ = planted.check("--fix-lists")
-    assert "val.fixed.txt, since no line would be left; see the findings" in outcome.out
+    assert "val.fixed.txt, because no line would be left; see the findings" in outcome.out
     assert not (planted.folder / "val.fixed.txt").exists()
     assert (planted.folder / "train.fixed.txt").exists()
 

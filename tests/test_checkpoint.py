@@ -49,7 +49,8 @@ def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))  # stands for a disk that is full
     try:
-        with pytest.raises(InputError, match=r"a.pth: cannot be written \(File too large\); what stood there is whole"):
+        said = r"a.pth: cannot be written \(File too large\); the earlier file is unchanged"
+        with pytest.raises(InputError, match=said):
             save_checkpoint(path, checkpoint())
         with pytest.raises(OSError, match="File too large") as error:
             write_text(tmp_path / "b.txt", "x" * 200_000)
@@ -93,7 +94,7 @@ def test_what_is_no_checkpoint_says_so(tmp_path):
     with pytest.raises(InputError, match="it holds Tensor"):
         load_checkpoint(tmp_path / "tensor.pth")
     torch.save({"format": FORMAT, "format_version": 1, "network": "repvgg_a0"}, tmp_path / "part.pth")
-    with pytest.raises(InputError, match=r"part.pth: not a whole checkpoint, it lacks class_names, "):
+    with pytest.raises(InputError, match=r"part.pth: not a complete checkpoint, it lacks class_names, "):
         load_checkpoint(tmp_path / "part.pth")
     save_checkpoint(tmp_path / "whole.pth", checkpoint())
     (tmp_path / "half.pth").write_bytes((tmp_path / "whole.pth").read_bytes()[:100_000])

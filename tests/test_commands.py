@@ -133,7 +133,7 @@ def test_split_errors(tmp_path, run):
     (source / "empty").mkdir()
     assert "empty: class folder with no images; add images or remove the folder" in split(source)
     shutil.copy(source / "green" / "0_0.jpg", source / "empty" / "0_0.jpg")
-    assert "class 'empty' has one image only" in split(source)
+    assert "class 'empty' has only one image" in split(source)
     assert "give shares above 0" in split(source, "--val-rate", 1.5)
     assert "give shares above 0" in split(source, "--val-rate", 0.6, "--test-rate", 0.4)
     assert "give at least 2" in split(source, "--folds", 1)
@@ -165,7 +165,7 @@ def test_annotation_errors(tmp_path, run, data):
         ("val.txt", "val/green/none.jpg 0", "val.txt:1: no such file: "),
         ("val.txt", "val/green/100.jpg", "val.txt:1: no class index after the path"),
         ("annotations.txt", "green 5", "annotations.txt: no class has index 0"),
-        ("annotations.txt", "green 1", "annotations.txt:2: index 1 is already that of 'green'"),
+        ("annotations.txt", "green 1", "annotations.txt:2: index 1 already belongs to 'green'"),
         ("annotations.txt", "", "annotations.txt:1: blank line"),
     ],
 )
@@ -179,9 +179,9 @@ def test_training_errors(tmp_path, run, train, data):
     assert "none: no such folder" in train(tmp_path / "none").error
     assert "unknown key 'epoch'" in train(data, "--set", "epoch=3").error
     assert "epochs: input should be a valid integer" in train(data, "--set", 'epochs="3"').error
-    assert "network 'repvg_a0' is not known; near it: repvgg_a0" in train(data, "-n", "repvg_a0").error
+    assert "network 'repvg_a0' is not known; try repvgg_a0" in train(data, "-n", "repvg_a0").error
     assert "none.json: no such file" in train(data, "--config", tmp_path / "none.json").error
-    assert "device 'tpu': not on this machine" in train(data, "--set", "device=tpu").error
+    assert "device 'tpu': this machine has no such device" in train(data, "--set", "device=tpu").error
     assert "precision 'fp16'" in train(data, "--set", "device=cpu", "--set", "precision=fp16").error
     (data / "annotations.txt").unlink()
     assert "annotations.txt: no such file; tool/get_annotation.py writes" in train(data).error
@@ -194,18 +194,19 @@ def test_conversion_errors(tmp_path, run, trained):
     def convert(weights, *arguments):
         return run("src/main_convert.py", "-w", weights, "-o", tmp_path / "pt", "--formats", "pt", *arguments).error
 
-    assert f"-c 2: {trained.best} has 3 classes; give -c 3 or leave it out" in convert(trained.best, "-c", 2)
+    assert f"-c 2: {trained.best} has 3 classes; give -c 3 or leave -c out" in convert(trained.best, "-c", 2)
     (tmp_path / "text.pth").write_text("hello")
     assert "text.pth: not a checkpoint" in convert(tmp_path / "text.pth")
     torch.save({"state_dict": {}}, tmp_path / "foreign.pth")
     assert "not a checkpoint of this tool (it holds state_dict)" in convert(tmp_path / "foreign.pth")
     (tmp_path / "classes.txt").write_text("one 0\ntwo 1\nthree 2\n")
-    assert "classes.txt: not the classes of" in convert(trained.best, "-c", tmp_path / "classes.txt")
-    assert "name no classes; give their class file by -c FILE" in convert(trained.best, "--network", "repvgg_tiny")
+    other_classes = convert(trained.best, "-c", tmp_path / "classes.txt")
+    assert "classes.txt: its classes, or their order, differ from those of" in other_classes
+    assert "hold no class names; give the class file with -c FILE" in convert(trained.best, "--network", "repvgg_tiny")
     elsewhere = load_checkpoint(trained.best)
     elsewhere.data = {"folder": str(tmp_path / "gone")}
     save_checkpoint(tmp_path / "elsewhere.pth", elsewhere)
-    assert "is not here; give frames to judge the conversion by with -i" in convert(tmp_path / "elsewhere.pth")
+    assert "is not here; give frames to test the conversion on with -i" in convert(tmp_path / "elsewhere.pth")
     (tmp_path / "empty").mkdir()
     assert "empty: holds no images" in convert(trained.best, "-i", tmp_path / "empty")
     (tmp_path / "lost.txt").write_text("lost.jpg\n")
@@ -235,7 +236,7 @@ def test_what_a_conversion_writes_on_request(tmp_path, run, trained):
     ]
     assert [(kind["Conv"], kind["BatchNormalization"]) for kind in kinds] == [(14, 16), (7, 0)]
     validated = run("src/main_predict.py", "-w", tmp_path / "repvgg_tiny.onnx", "-i", trained.dataset / "val.txt")
-    assert "repvgg_tiny.onnx by ONNX Runtime in fp32 on cpu" in validated.out
+    assert "repvgg_tiny.onnx with ONNX Runtime in fp32 on cpu" in validated.out
 
 
 def test_weights_from_elsewhere_convert_with_their_class_file(tmp_path, run, trained):
@@ -251,7 +252,7 @@ def test_weights_from_elsewhere_convert_with_their_class_file(tmp_path, run, tra
     np.testing.assert_allclose(deployed(frames), load_runner(trained.best, "cpu")(frames), atol=1e-6)
     (tmp_path / "two.txt").write_text("one 0\ntwo 1\n")
     fewer = run("src/main_convert.py", "-w", tmp_path / "timm.pth", "-c", tmp_path / "two.txt", *options)
-    assert "its classifier is not that of the 2 classes given (new (3 classes there, 2 here))" in fewer.error
+    assert "its classifier does not have the 2 classes given (new (3 classes there, 2 here))" in fewer.error
     torch.save(fold(known.build()).state_dict(), tmp_path / "deploy.pth")
     folded = run("src/main_convert.py", "-w", tmp_path / "deploy.pth", "-c", classes, *options)
     assert "deploy.pth: a deploy-form file" in folded.error
@@ -269,7 +270,7 @@ def test_prediction_errors(tmp_path, run, trained):
     image = next(trained.dataset.rglob("*.jpg"))
     assert "none.txt: no such file" in validate(tmp_path / "none.txt")
     assert "none.jpg: cannot be read as an image (missing)" in validate(tmp_path / "none.jpg")
-    assert "one list at a time" in validate(image, trained.dataset / "val.txt")
+    assert "give this list alone" in validate(image, trained.dataset / "val.txt")
     (tmp_path / "wrong.txt").write_text("a.jpg 0\n7\n")
     assert "wrong.txt:2: '7' is a class index without a path" in validate(tmp_path / "wrong.txt")
     assert "none: no such file or folder; give a list" in predict("--input", tmp_path / "none")
@@ -281,7 +282,9 @@ def test_prediction_errors(tmp_path, run, trained):
     assert "none: no finished predictions" in run("src/predict_repvgg.py", "--summarize", tmp_path / "none").error
     (tmp_path / "npy").write_text("a file")
     assert "npy: cannot be written" in predict("--input", trained.dataset / "val.txt")
-    assert "whole one of at least 1" in run("src/main_predict.py", "-w", "x", "-i", "y", "--batch-size", "0").err
+    for number in ("0", "-1", "1.5", "many"):
+        wrong = run("src/main_predict.py", "-w", "x", "-i", "y", f"--batch-size={number}").err
+        assert f"argument --batch-size: '{number}' is not a whole number of at least 1" in wrong
 
 
 def test_file_names_of_any_bytes_are_predicted_and_named(tmp_path, run, trained):

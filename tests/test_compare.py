@@ -103,8 +103,8 @@ def test_the_shell_script_trains_each_network_by_its_recipe_converts_and_compare
         compare_options="--rounds 2 --batch-size 5",
     )
     assert done.returncode == 0, done.stderr
-    assert "train squeezenet1_1 by squeezenet.json: reads data set, writes out put/squeezenet1_1" in done.stdout
-    assert "train repvgg_tiny by default.json" in done.stdout
+    assert "train squeezenet1_1 with squeezenet.json: reads data set, writes out put/squeezenet1_1" in done.stdout
+    assert "train repvgg_tiny with default.json" in done.stdout
     folder = tmp_path / "out put"
     squeezenet = load_checkpoint(folder / "squeezenet1_1" / "model" / "squeezenet1_1_best.pth")
     assert squeezenet.config["optimizer"] == "adamw"
@@ -121,7 +121,7 @@ def test_the_shell_script_trains_each_network_by_its_recipe_converts_and_compare
 def test_the_shell_script_names_a_data_set_that_is_not_there(tmp_path):
     done = compare_baseline(tmp_path, input_path="nowhere")
     assert done.returncode == 2
-    assert done.stderr.startswith("error: nowhere: no data set there; set input_path to one")
+    assert done.stderr.startswith("error: nowhere: no data set here; set input_path to a data set")
 
 
 def test_every_network_is_timed_in_every_runtime_that_passed_the_gate(compared):
@@ -155,6 +155,10 @@ def test_savings_are_of_the_baseline_in_the_same_runtime(compared):
     for (network, runtime, mode), row in of.items():
         if mode == "end to end":
             baseline = next(each for each in rows if each["network"] == "squeezenet1_1" and each["mode"] == mode)
+        elif runtime in ("TorchScript bf16", "OpenVINO INT8"):  # formats that the baseline has not
+            assert ("squeezenet1_1", runtime, mode) not in of
+            assert row["saving"] == ""
+            continue
         else:
             baseline = of["squeezenet1_1", runtime, mode]
         expected = 1 - float(row["total_s"]) / float(baseline["total_s"])
@@ -171,7 +175,7 @@ def test_the_accuracy_is_that_of_validation(compared, run):
 
 def test_what_the_comparison_prints_and_writes(compared):
     folder, out = compared.folder, compared.out
-    assert "Networks, as their training validated them" in out
+    assert "Networks, with the accuracy that their training measured" in out
     assert "The network alone: 24 frames" in out
     markdown = (folder / "comparison.md").read_text(encoding="utf-8")
     assert "| repvgg_tiny | 32x32 |" in markdown
@@ -190,7 +194,7 @@ def test_a_conversion_is_not_done_again(compared, tmp_path, run):
     arguments = ["-w", compared.squeezenet, compared.repvgg, "-i", compared.data, "-o", folder, "--frames", 4]
     done = run(COMPARE, *arguments, "--runtimes", "onnx-runtime-fp32", "--baseline", "squeezenet1_1")
     assert done.status == 0, done.err
-    assert done.out.count("converted before") == 2
+    assert done.out.count("already converted") == 2
     assert {path: path.stat().st_mtime_ns for path in folder.glob("*/*.*")} == before
     rows = read_csv(folder / "comparison.csv")
     assert {row["runs_in"] for row in rows if row["mode"] != "end to end"} == {"ONNX Runtime fp32"}
@@ -213,7 +217,7 @@ def test_lists_without_labels_and_with_frames_that_cannot_be_read(compared, tmp_
     ("changes", "complaint"),
     [
         (lambda it: ["-w", it["a"], it["a"]], "a second checkpoint of repvgg_tiny; compare different networks"),
-        (lambda it: ["-w", it["a"], it["other"]], "has not the classes of"),
+        (lambda it: ["-w", it["a"], it["other"]], "its classes, or their order, differ from those of"),
         (lambda it: ["-w", it["a"], "--baseline", "vgg"], "--baseline vgg: not among the networks of -w; give one of"),
         (lambda it: ["-w", "nowhere.pth"], "nowhere.pth: no such checkpoint"),
         (lambda it: ["-w", it["a"], "--frames", "0"], "argument --frames"),

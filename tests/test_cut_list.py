@@ -42,7 +42,7 @@ def test_a_folder_tree_is_taken_directly(tmp_path, run):
 
 
 def test_errors(tmp_path, run):
-    with pytest.raises(InputError, match="--parts 3: there are 2 lines only"):
+    with pytest.raises(InputError, match="--parts 3: there are only 2 lines"):
         write_shards(["a", "b"], 3, tmp_path / "lists", "x")
     (tmp_path / "bare").mkdir()
     with pytest.raises(InputError, match="holds no images"):

@@ -91,13 +91,13 @@ def test_the_main_job_does_everything_again_when_frames_were_replaced_under_thei
     first = main_job(checkout)
     assert first.returncode == 0, first.stderr
     assert done(first) == STAGES
-    assert main_job(checkout).stdout.count("finished before") == len(STAGES)
+    assert main_job(checkout).stdout.count("already finished") == len(STAGES)
 
     replace_frames(games)
     other = main_job(checkout)
     assert done(other) == ["split", "lists", "check"], other.stdout
     assert other.returncode == 2
-    error = "error: sv_train: holds a training on other frames than those in"
+    error = "error: sv_train: this training used other frames than those that are now in"
     assert other.stderr.strip().splitlines()[-1].startswith(error), other.stderr
     assert "set output_path_train to another folder, or remove sv_train" in other.stderr
     assert pixels(checkout / "datasets2" / "val" / "one").items() <= pixels(games / "one").items()
@@ -110,7 +110,7 @@ def test_the_main_job_does_everything_again_when_frames_were_replaced_under_thei
     frames = [line.rpartition(" ")[0] for line in (checkout / "datasets2" / "val.txt").open(encoding="utf-8")]
     seen = b"".join((checkout / "datasets2" / frame).read_bytes() for frame in frames)
     assert (checkout / "save_npy_file" / "val.npy").read_bytes() == seen
-    assert main_job(checkout, output_path_train="sv_train2").stdout.count("finished before") == len(STAGES)
+    assert main_job(checkout, output_path_train="sv_train2").stdout.count("already finished") == len(STAGES)
 
 
 @pytest.mark.slow
@@ -163,7 +163,7 @@ def test_bench_check_names_what_is_wrong(complain):
     assert "bare: holds no .jpg files; give" in complain("bench_check.py", "bare")
     assert "pictures/text.jpg: cannot be decoded as JPEG" in complain("bench_check.py", "pictures")
     for option in ("--files", "--threads", "--lines"):
-        assert f"argument {option}: invalid" in complain("bench_check.py", "pictures", option, 0)
+        assert f"argument {option}: '0' is not a whole number" in complain("bench_check.py", "pictures", option, 0)
 
 
 def test_bench_predict_names_the_model_file_that_is_wrong(complain):
@@ -179,8 +179,9 @@ def test_bench_predict_names_the_model_file_that_is_wrong(complain):
     assert "b_openvino_int8.bin: no such file" in bench("b_cpp_deploy.pt", "--lines", 1)
     assert "timm has no network 'b'" in bench("b_cpp_deploy.pt")
     for option in ("--rounds", "--batch-size", "--lines"):
-        assert f"argument {option}: invalid" in bench("b_cpp_deploy.pt", option, 0)
-    assert "none: no such folder; name one for --json" in bench("b_cpp_deploy.pt", "--json", "none/figures.json")
+        assert f"argument {option}: '0' is not a whole number" in bench("b_cpp_deploy.pt", option, 0)
+    nowhere = bench("b_cpp_deploy.pt", "--json", "none/figures.json")
+    assert "none: no such folder; choose an existing folder for --json" in nowhere
 
 
 def test_bench_predict_names_the_list_that_is_wrong(complain, trained, monkeypatch):
@@ -197,7 +198,7 @@ def test_bench_predict_names_the_list_that_is_wrong(complain, trained, monkeypat
     assert "bare: is a folder, not a list" in bench("bare")
     assert "empty.txt: the list is empty" in bench("empty.txt")
     Path("lost.txt").write_text("lost.jpg 0\n")
-    assert "lost.txt: lost.jpg cannot be read (missing); take it out of the list" in bench("lost.txt")
+    assert "lost.txt: lost.jpg cannot be read (missing); remove it from the list" in bench("lost.txt")
     Path("text.txt").write_text("pictures/text.jpg 0\n")
     assert "text.txt: pictures/text.jpg cannot be read (not_an_image)" in bench("text.txt")
     assert "text.txt: none of its frames could be read" in bench("text.txt", "--lines", 7)
@@ -208,7 +209,7 @@ def test_bench_train_names_what_is_wrong(complain, tmp_path):
     data = make_dataset(tmp_path / "data", 2, 2)
     assert "--size 8 --batch-size 64: image_size" in complain("bench_train.py", data, "--size", 8)
     assert "--size 128 --batch-size 1: batch_size" in complain("bench_train.py", data, "--batch-size", 1)
-    assert "argument --steps: invalid" in complain("bench_train.py", data, "--steps", 0)
+    assert "argument --steps: '0' is not a whole number" in complain("bench_train.py", data, "--steps", 0)
     assert "--to 95.0: give a share above 0 and up to 1, such as 0.95" in complain("bench_train.py", data, "--to", 95)
     assert "--limit 0.0: give a number above 0" in complain("bench_train.py", data, "--limit", 0)
     for path in (data / "train").rglob("*.jpg"):
@@ -238,7 +239,7 @@ def test_the_comparisons_name_what_is_wrong(complain, trained):
     assert "empty.txt: the list is empty" in compare(trained.best, "empty.txt")
     Path("lost.txt").write_text("lost.jpg 0\nlost2.jpg 1\n")
     lost = compare(trained.best, "lost.txt")
-    assert "lost.txt: none of its 2 frames is there, such as lost.jpg; give the folder" in lost
+    assert "lost.txt: none of its 2 frames exists, for example lost.jpg; give the folder" in lost
     assert not list(Path("comparison").rglob("*"))
 
 

@@ -77,7 +77,7 @@ def test_record_games_command_names_what_is_wrong(tmp_path, run):
     def record(*arguments):
         return run("tool/record_games.py", *arguments).error
 
-    assert "unknown game 'pongg'; the 104 known: adventure" in record("pongg", "--out", tmp_path)
+    assert "unknown game 'pongg'; the 104 known games are adventure" in record("pongg", "--out", tmp_path)
     assert "--size 12: give WIDTHxHEIGHT" in record("pong", "--out", tmp_path, "--size", 12)
     (tmp_path / "file").write_text("")
     assert "cannot be written" in record("pong", "--out", tmp_path / "file")

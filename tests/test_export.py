@@ -273,8 +273,8 @@ def _another_resize(monkeypatch):
 FAULTS = {
     _train_mode: ("pt", "TorchScript in fp32: a probability differs by"),
     _lost_branch: ("pt", "folded in fp32: a probability differs by"),
-    _lost_branch_in_float64: ("pt", "folded in fp32: logits differ by .* of the largest in float64"),
-    _permuted_classes: ("pt", "TorchScript in fp32: its class names are not the checkpoint's"),
+    _lost_branch_in_float64: ("pt", "folded in fp32: in float64, logits differ by .* of the largest"),
+    _permuted_classes: ("pt", "TorchScript in fp32: its class names, or their order, differ from the checkpoint's"),
     _swapped_channels: ("pt", "TorchScript in fp32: a probability differs by"),
     _another_mean: ("pt", "TorchScript in fp32: a probability differs by"),
     _another_resize: ("pt", "whole frames, resized inside in fp32: a probability differs by"),
@@ -287,7 +287,7 @@ def test_a_planted_fault_is_caught(tmp_path, monkeypatch, plant):
     draw_frame(0, 0, (160, 90)).save(tmp_path / "frame.jpg")
     frames = replace(drawn_frames(1), paths=(str(tmp_path / "frame.jpg"),))
     plant(monkeypatch)
-    with pytest.raises(InputError, match=f"{complaint}.*no file of it was written"):
+    with pytest.raises(InputError, match=f"{complaint}.*no file was written for a step that failed"):
         convert(checkpoint(), tmp_path / "out", frames, formats=[name])
     assert listing(tmp_path / "out") == ["conversion.json"]
     values = json.loads((tmp_path / "out" / "conversion.json").read_text())
@@ -307,7 +307,7 @@ def test_other_formats_than_one_that_misses_are_written(tmp_path, monkeypatch):
     """And a planted fault of OpenVINO's file alone is caught."""
     _another_mean_in_openvino(monkeypatch)
     complaint = "OpenVINO in fp32: a probability differs by"
-    with pytest.raises(InputError, match=f"^{complaint}.*no file of it was written"):
+    with pytest.raises(InputError, match=f"^{complaint}.*no file was written for a step that failed"):
         convert(checkpoint(), tmp_path, drawn_frames(), formats=["openvino", "pt"])
     assert listing(tmp_path) == ["conversion.json", "repvgg_tiny_cpp_deploy.pt"]
     values = json.loads((tmp_path / "conversion.json").read_text())
@@ -321,7 +321,8 @@ def test_each_way_to_int8_is_tried(tmp_path, trained):
     known = load_checkpoint(trained.best)
     frames = gate_frames(TASK, read_file_list(trained.dataset / "val.txt", 3), 256, known.preprocessing, 2)
     never = GateConfig.model_construct(int8_agreement=float("nan"))
-    with pytest.raises(InputError, match=r"OpenVINO, accuracy control in .* no file of it was written"):
+    match = r"OpenVINO, accuracy control in .* no file was written for a step that failed"
+    with pytest.raises(InputError, match=match):
         convert(known, tmp_path, frames, formats=["int8", "pt"], calibration=frames.frames, limits=never)
     assert listing(tmp_path) == ["conversion.json", "repvgg_tiny_cpp_deploy.pt"]
     rows = json.loads((tmp_path / "conversion.json").read_text())["rows"]
@@ -355,7 +356,7 @@ def test_a_trained_network_below_its_recorded_score_is_refused(tmp_path, trained
 def test_weights_that_are_not_finite_are_refused(tmp_path):
     spoilt = checkpoint()
     spoilt.state_dict["head.fc.bias"][0] = float("nan")
-    with pytest.raises(InputError, match="no file of it was written"):
+    with pytest.raises(InputError, match="no file was written for a step that failed"):
         convert(spoilt, tmp_path, drawn_frames())
     assert listing(tmp_path) == ["conversion.json"]
 
@@ -391,7 +392,7 @@ def test_files_that_are_none_of_ours_are_refused(tmp_path, everything):
     refused(tmp_path / "text.pt", r"text.pt: not a TorchScript file")
     linear = torch.jit.script(torch.nn.Linear(2, 2))
     torch.jit.save(linear, str(tmp_path / "plain.pt"))
-    refused(tmp_path / "plain.pt", "without our metadata")
+    refused(tmp_path / "plain.pt", "has no metadata of this project")
     for text, match in (
         ('{"format": "game_classifier.deploy", "format_version": 9}', r"deploy format game_classifier\.deploy 9"),
         ('{"format": "game_classifier.deploy", "format_version": 2}', "its metadata is damaged"),

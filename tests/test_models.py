@@ -47,7 +47,7 @@ def test_parameter_counts_are_the_published_ones(name, train, deploy):
 
 
 def test_an_unknown_network_is_named_with_near_ones():
-    with pytest.raises(InputError, match="'repvgg_a9' is not known; near it: repvgg_a"):
+    with pytest.raises(InputError, match="'repvgg_a9' is not known; try repvgg_a"):
         build_model("repvgg_a9", 2)
 
 

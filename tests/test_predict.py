@@ -203,7 +203,7 @@ def test_results_of_other_class_lists_or_of_nothing_are_refused(tmp_path, classi
     with pytest.raises(InputError, match=r"other.json: made with another class list"):
         read_shards(tmp_path / "save")
     (tmp_path / "save" / "other.json").write_text(json.dumps(manifest | {"rows": 13}))
-    with pytest.raises(InputError, match=r"12 rows, its manifest says 13"):
+    with pytest.raises(InputError, match=r"has 12 rows, but its manifest says 13"):
         read_shards(tmp_path / "save")
 
 
@@ -280,10 +280,10 @@ def test_tars_that_cannot_be_used(tmp_path):
 def test_the_fastest_file_of_the_same_conversion_runs_on_request_the_file_itself(tmp_path, run, trained, deployed):
     options = ("-w", deployed["pt"], "--input", trained.dataset / "val.txt", "--device", "cpu")
     fast = run("src/predict_repvgg.py", *options, "--save", tmp_path / "fast")
-    assert "repvgg_tiny_openvino.xml by OpenVINO in " in fast.out
-    assert "and faster here; --runtime file runs that itself" in fast.out
+    assert "repvgg_tiny_openvino.xml with OpenVINO in " in fast.out
+    assert "and faster here; --runtime file runs the .pt file" in fast.out
     itself = run("src/predict_repvgg.py", *options, "--save", tmp_path / "file", "--runtime", "file")
-    assert "repvgg_tiny_cpp_deploy.pt by TorchScript in fp32 on cpu; 2 threads, batches of 32" in itself.out
+    assert "repvgg_tiny_cpp_deploy.pt with TorchScript in fp32 on cpu; 2 threads, batches of 32" in itself.out
     other = tmp_path / "other" / deployed["openvino"].name
     other.parent.mkdir()
     shutil.copy(deployed["pt"], other.parent)

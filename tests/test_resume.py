@@ -66,7 +66,8 @@ def test_a_stopped_training_keeps_its_state_and_ends_like_an_uninterrupted_one(
     handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     with monkeypatch.context() as patched:
         patched.setattr(fit_module, "train_epoch", ask_at_the_step)
-        with pytest.raises(Interrupted, match=r"stopped after epoch \d.*, and kept in .*_last.pth; go on with"):
+        said = r"stopped after epoch \d.*; the state is saved in .*_last.pth; continue with"
+        with pytest.raises(Interrupted, match=said):
             fit(config, data, tmp_path, resume=False)
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == handlers
     last = load_checkpoint(tmp_path / "model" / NAMES[1])

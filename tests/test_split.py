@@ -97,7 +97,7 @@ def test_a_wrong_expression_says_what_is_wrong(group_by, reason):
 
 def test_classes_that_cannot_be_on_every_side_are_named():
     classes = {"lonely": ["lonely/0_1.jpg"], "fine": ["fine/0_1.jpg", "fine/1_1.jpg"]}
-    with pytest.raises(InputError, match=r"class 'lonely' has one image only"):
+    with pytest.raises(InputError, match=r"class 'lonely' has only one image"):
         choose_parts(classes, group_images(classes, None), VAL, 0)
     classes = {"short": ["short/0_1.jpg", "short/0_2.jpg"], "too": ["too/0_1.jpg", "too/0_2.jpg"]}
     groups = group_images(classes, EPISODES)

@@ -73,7 +73,7 @@ def test_what_somebody_else_put_there_is_never_deleted(tmp_path, before):
     own = out / "train" / "green" / "mine.txt"
     own.parent.mkdir(parents=True, exist_ok=True)
     own.write_text("mine")
-    with pytest.raises(InputError, match=r"mine.txt: not made by this tool"):
+    with pytest.raises(InputError, match=r"mine.txt: this tool did not make this file"):
         place(source, out)
     assert own.read_text() == "mine"
 

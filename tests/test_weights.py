@@ -377,7 +377,7 @@ DENSE = "stage1.0.rbr_dense.conv.weight"
 REFUSED = {
     "a missing key": (
         lambda n: without(dingxiaoh(n), DENSE),
-        r"does not fit repvgg_a0, .*: not in the file: stages\.0\.0\.conv_kxk\.conv\.weight; give weights of",
+        r"does not fit repvgg_a0: not in the file: stages\.0\.0\.conv_kxk\.conv\.weight; give weights of",
     ),
     "keys that are too many": (
         lambda n: dingxiaoh(n) | {f"aux.{i}": torch.ones(1) for i in range(6)},
@@ -401,7 +401,7 @@ REFUSED = {
     ),
     "weights without values": (
         lambda n: dingxiaoh(n) | {DENSE: torch.ones(8, 8, 3, 3, device="meta")},
-        r"of another form: stages\.0\.0\.conv_kxk",
+        r"of another shape or type: stages\.0\.0\.conv_kxk",
     ),
     "a wider classifier": (
         lambda n: dingxiaoh(n) | {"linear.weight": torch.ones(5, 99)},
@@ -413,7 +413,7 @@ REFUSED = {
     ),
     "the same weight twice": (
         lambda n: dingxiaoh(n) | {"head.fc.bias": torch.ones(3)},
-        r"head\.fc\.bias stands for head\.fc\.bias, which is there already; give a file of one tool$",
+        r"head\.fc\.bias would become head\.fc\.bias, which already exists; give a file of one tool$",
     ),
     "two tools in one file": (lambda n: mmpretrain(n) | dingxiaoh(n), r"not in the network: stage0\."),
     "a deploy form of DingXiaoH": (
@@ -467,7 +467,8 @@ def test_damaged_files(tmp_path, name):
         (tmp_path / name).write_bytes((tmp_path / "whole").read_bytes()[:20_000])
     else:
         (tmp_path / name).write_text("hello" if name == "text.pth" else "")
-    assert_refused(tiny(seed=9), tmp_path / name, r"not a whole file of weights \(\w+Error: .*\); fetch it again$")
+    message = r"not a complete file of weights \(\w+Error: .*\); download it again$"
+    assert_refused(tiny(seed=9), tmp_path / name, message)
 
 
 def test_no_file_and_a_folder(tmp_path):

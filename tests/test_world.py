@@ -81,7 +81,7 @@ def test_every_validation_frame_counts_once_and_as_with_one_process(two, trained
 
 def test_ctrl_c_stops_all_of_them_with_the_state_kept(two):
     _, (_, errors), stopped, (printed, _) = two
-    assert "go on with the same command and --resume" in errors
+    assert "continue with the same command and --resume" in errors
     assert (stopped["epoch"], stopped["step"]) != (0, 0)
     assert "resumed after epoch" in printed
 

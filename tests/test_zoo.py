@@ -385,7 +385,7 @@ def test_files_of_repyolov5s_are_not_yolov5s(tmp_path):
 
 
 def test_an_unknown_name_is_answered_with_near_ones_of_the_zoo():
-    with pytest.raises(InputError, match=r"'yolov5' is not known; near it: .*yolov5.*--list-networks") as error:
+    with pytest.raises(InputError, match=r"'yolov5' is not known; try .*yolov5.*--list-networks") as error:
         build_model("yolov5", 2)
     assert "\n" not in str(error.value)
 

@@ -1,11 +1,11 @@
-"""Check every frame of the lists of a data set; the first list is the training list.
+"""Check every frame in the lists of a data set. The first list is the training list.
 
     python tool/check_dataset.py --lists datasets2/train.txt datasets2/val.txt
     python tool/check_dataset.py --lists datasets2/train.txt datasets2/val.txt --max-leakage 0.01 --fix-lists
 
-Writes OUT/findings.csv and OUT/report.html. Ends with status 0 when nothing was found, 1 when something was, and
-2 for wrong use. Frames of later lists that look like one of training are listed when they are more than
---max-leakage of their list.
+Writes OUT/findings.csv and OUT/report.html. Ends with status 0 if nothing was found, 1 if something was found, and 2
+for wrong use. A frame of a later list has a twin if a training frame looks like it. If more than --max-leakage of a
+list's frames have a twin, the report lists them.
 """
 
 import argparse
@@ -37,7 +37,7 @@ def main() -> int:
     classes = arguments.classes or arguments.lists[0].parent / ANNOTATIONS
     class_names = read_class_names(classes)
     lists = read_lists(arguments.lists, class_names, classes, arguments.root)
-    make_folder(arguments.out)  # what cannot be written shows before the work, not after it
+    make_folder(arguments.out)  # an error here comes before the work, not after it
 
     frames = Frames(lists, inspect_all(lists, choose_threads(arguments.threads)))
     report = find_all(frames, class_names, arguments.distance, arguments.max_leakage)
@@ -53,30 +53,30 @@ def parse() -> argparse.Namespace:
     """The arguments, checked; InputError for a value out of its range."""
     parser = CommandParser(__doc__)
     add = parser.add_argument
-    add("--lists", type=Path, nargs="+", required=True, metavar="LIST", help="training list first, then the others")
+    add("--lists", type=Path, nargs="+", required=True, metavar="LIST", help="the training list, then the other lists")
     add(
         "--max-leakage",
         type=float,
         default=0.01,
         metavar="SHARE",
-        help="share of a later list's frames with a twin in training that is no finding yet (default: %(default)s)",
+        help="share of a later list's frames that may have a twin in training (default: %(default)s)",
     )
-    add("--out", type=Path, default=Path("check_report"), help="folder of the report (default: %(default)s)")
+    add("--out", type=Path, default=Path("check_report"), help="folder for the report (default: %(default)s)")
     add("--classes", type=Path, metavar="FILE", help="class file (default: annotations.txt beside the first list)")
-    add("--root", type=Path, help="folder that relative paths in a list stand against (default: the list's)")
-    add("--threads", type=positive, help="decoding threads (default: the processors)")
+    add("--root", type=Path, help="folder of the relative paths in a list (default: the list's own folder)")
+    add("--threads", type=positive, help="number of decoding threads (default: one for each processor)")
     add(
         "--distance",
         type=int,
         default=DEFAULT_DISTANCE,
         metavar="BITS",
-        help="bits of 64 in which the hashes of two alike frames may differ (default: %(default)s)",
+        help="how many of 64 bits may differ between the hashes of twins (default: %(default)s)",
     )
     add(
         "--fix-lists",
         action="store_true",
-        help="write LIST.fixed.txt beside each list, without unreadable files, copies, frames of two classes,"
-        " and in later lists frames with a twin in training",
+        help="write LIST.fixed.txt beside each list, without unreadable files, copies, frames that appear in two"
+        " classes and, in later lists, frames with a twin in training",
     )
     arguments = parser.parse_args()
     if not 0 <= arguments.max_leakage <= 1:
@@ -114,7 +114,7 @@ def inspect_all(lists: Sequence[FileList], threads: int) -> np.ndarray:
 
 
 def print_summary(report: Report) -> None:
-    """The lists, the leakage, and what was found."""
+    """Print the lists, the leakage and the findings."""
     print(lists_table(report))
     if report.leakage:
         print(leakage_table(report))
@@ -122,12 +122,12 @@ def print_summary(report: Report) -> None:
 
 
 def fix_lists(report: Report) -> None:
-    """Write the fixed lists and say how many lines each lacks."""
+    """Write the fixed lists, and print how many lines each leaves out."""
     frames = report.frames
     for number, each in enumerate(frames.lists):
         left_out = report.left_out[frames.list_of == number]
         if left_out.all():  # no command takes an empty list
-            print(f"not written: {fixed_path(each.source)}, since no line would be left; see the findings")
+            print(f"not written: {fixed_path(each.source)}, because no line would be left; see the findings")
             continue
         path = write_fixed_list(each, left_out)
         print(f"written: {path}, {left_out.sum()} of {len(each)} lines left out")

@@ -1,10 +1,11 @@
-"""Write annotations.txt, train.txt and val.txt (and test.txt) beside a data set, and print its class table.
+"""Write the class list and the lists of frames of a data set, and print a table of its classes.
 
     python tool/get_annotation.py --dataset datasets2
     python tool/get_annotation.py --dataset datasets2 --classes datas/annotations.txt
 
-DATASET may be a torchvision ImageFolder. Folds (tool/split_data.py --folds) become the data sets DATASET/lists/foldK.
-The class order of an existing class file is kept and new classes are appended: no index changes its meaning.
+Writes DATASET/annotations.txt, train.txt, val.txt and, if there is a folder DATASET/test, test.txt. DATASET may be a
+torchvision ImageFolder. Folds (tool/split_data.py --folds) become the data sets DATASET/lists/foldK.
+If a class file exists, its order is kept and new classes are appended, so no index changes its meaning.
 Next: python src/main_train.py -i DATASET -o sv_train
 """
 
@@ -22,16 +23,16 @@ def main() -> None:
         "--dataset",
         type=Path,
         required=True,
-        help="folder with train/ and val/, as tool/split_data.py writes it",
+        help="folder with train/ and val/, or with the folds, as tool/split_data.py writes it",
     )
     parser.add_argument(
         "--classes",
         type=Path,
         metavar="FILE",
-        help="class file to follow and to append new classes to (default: DATASET/annotations.txt)",
+        help="class file to follow; new classes are appended to it (default: DATASET/annotations.txt)",
     )
     parser.add_argument(
-        "--allow-missing", action="store_true", help="keep the index of a class that has no folder any more"
+        "--allow-missing", action="store_true", help="keep the index of a class that no longer has a folder"
     )
     arguments = parser.parse_args()
 

@@ -1,12 +1,12 @@
-"""Make a list of ours from one that another tool wrote.
+"""Convert a list of another tool into a list for this project.
 
     python tool/import_list.py datas/train.txt --classes datas/annotations.txt --encoding gbk --out datasets2/train.txt
     python tool/import_list.py labels.csv --root frames --out datasets2/val.txt
 
-Reads Awesome-Backbones' lists (`path index` lines, backslashes, any encoding, paths from the project's root) and CSV
-files with a path and a label column, whose labels are class names or indices. Writes the list, with annotations.txt
-and lists.json beside it; class names that are new are appended. A torchvision ImageFolder needs no list:
-python tool/get_annotation.py --dataset FOLDER takes it as it is.
+Reads the lists of Awesome-Backbones and CSV files. A list of Awesome-Backbones has `path index` lines in any encoding;
+its paths may contain backslashes and start at that project's folder (--root). A CSV file has a path column and a label
+column; the labels are class names or indices. Writes the list, and annotations.txt and lists.json beside it. New class
+names are appended. A torchvision ImageFolder needs no import: run python tool/get_annotation.py --dataset FOLDER.
 """
 
 from pathlib import Path
@@ -22,18 +22,21 @@ from game_classifier.storage import make_folder
 
 
 def main() -> None:
-    """Parse, read the foreign list, write ours."""
+    """Parse, read the other tool's list, write ours."""
     parser = CommandParser(__doc__)
     add = parser.add_argument
     add("source", type=Path, metavar="LIST", help="list or CSV file of another tool")
     add("--out", type=Path, required=True, metavar="FILE", help="list to write, such as datasets2/train.txt")
     add(
-        "--classes", type=Path, metavar="FILE", help="class file of the indices (default: annotations.txt beside --out)"
+        "--classes",
+        type=Path,
+        metavar="FILE",
+        help="class file that the indices refer to (default: annotations.txt beside --out)",
     )
-    add("--root", type=Path, default=Path(), help="folder that the paths stand against (default: the current one)")
-    add("--encoding", default="utf-8", help="of the list (default: %(default)s)")
-    add("--path-column", default="path", help="of a CSV file (default: %(default)s)")
-    add("--label-column", default="label", help="of a CSV file (default: %(default)s)")
+    add("--root", type=Path, default=Path(), help="folder of the relative paths (default: the current folder)")
+    add("--encoding", default="utf-8", help="encoding of the list (default: %(default)s)")
+    add("--path-column", default="path", help="name of the path column in a CSV file (default: %(default)s)")
+    add("--label-column", default="label", help="name of the label column in a CSV file (default: %(default)s)")
     arguments = parser.parse_args()
 
     entries = read_foreign_list(

@@ -1,9 +1,9 @@
-"""Record real frames of Atari games: the demo's class folders, and a check on unseen styles.
+"""Record frames of Atari games into class folders: plain frames for the demo, or frames in the layout of a stream.
 
     python tool/record_games.py --out demo/games                       # all 104 games
     python tool/record_games.py --out games pong breakout --episodes 2 --style stream
 
-Writes OUT/<game>/<episode>_<frame>.jpg. The same seed gives the same files; a game that is there is skipped.
+Writes OUT/<game>/<episode>_<frame>.jpg. The same seed gives the same files. A game whose folder exists is skipped.
 """
 
 import os
@@ -21,35 +21,36 @@ def main() -> int:
     """Parse, record, and name the games that failed; status 1 when one did."""
     parser = CommandParser(__doc__)
     parser.add_argument("games", nargs="*", metavar="GAME", help="games to record (default: all single-player games)")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the class folders")
-    parser.add_argument("--episodes", type=int, default=12, help="episodes (seeds) a game (default: %(default)s)")
-    parser.add_argument("--frames", type=int, default=8, help="frames kept of each episode (default: %(default)s)")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the class folders")
+    parser.add_argument("--episodes", type=int, default=12, help="episodes (seeds) of each game (default: %(default)s)")
+    parser.add_argument("--frames", type=int, default=8, help="frames to keep of each episode (default: %(default)s)")
     parser.add_argument(
         "--every",
         type=int,
         default=60,
-        help="emulator frames, of 60 a second, between two kept ones (default: %(default)s)",
+        help="keep every N-th frame of the emulator, which runs at 60 frames a second (default: %(default)s)",
+        metavar="N",
     )
     parser.add_argument("--size", default="1280x720", help="WIDTHxHEIGHT of plain frames (default: %(default)s)")
     parser.add_argument(
         "--style",
         choices=["plain", "stream"],
         default="plain",
-        help="stream: letterboxed, with webcam, chat, banner, and varying size and quality (default: %(default)s)",
+        help="stream: letterboxed, with webcam, chat and banner, in varying sizes and qualities (default: %(default)s)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="another seed gives other frames (default: %(default)s)")
     parser.add_argument(
         "--jobs",
         type=int,
         default=os.cpu_count(),
-        help="games at a time (default: the processors, %(default)s)",
+        help="games to record at the same time (default: one for each processor, %(default)s)",
     )
     arguments = parser.parse_args()
 
     known = game_names()
     unknown = sorted(set(arguments.games) - set(known))
     if unknown:
-        raise InputError(f"unknown game {unknown[0]!r}; the {len(known)} known: {', '.join(known)}")
+        raise InputError(f"unknown game {unknown[0]!r}; the {len(known)} known games are {', '.join(known)}")
     for name in ("episodes", "frames", "every", "jobs"):
         if getattr(arguments, name) < 1:
             raise InputError(f"--{name} {getattr(arguments, name)}: give 1 or more")

@@ -1,9 +1,10 @@
-"""Cut a list of frames into parts of equal length for batch prediction, or make such lists of a folder of images.
+"""Cut a list of frames, or a folder of images, into lists of equal length for batch prediction.
 
     python tool/shard_list.py test.txt --parts 20 --out lists
     python tool/shard_list.py new_frames/ --parts 20 --out lists
 
-Writes OUT/NAME_000.txt ..., whose paths stand against OUT; a list's labels are kept, a folder's images have none.
+Writes OUT/NAME_000.txt and so on, with paths relative to OUT. The labels of a list are kept; images of a folder have
+no labels.
 Next: python src/predict_repvgg.py -w FILE.pt --input OUT --save save_npy_file
 """
 
@@ -20,7 +21,9 @@ def main() -> None:
     parser.add_argument("source", type=Path, metavar="LIST_OR_FOLDER", help="list of frames, or folder of images")
     parser.add_argument("--parts", type=positive, required=True, help="number of lists to write")
     parser.add_argument("--out", type=Path, required=True, help="folder for the lists")
-    parser.add_argument("--root", type=Path, help="folder that relative paths in the list stand against")
+    parser.add_argument(
+        "--root", type=Path, help="folder of the relative paths in the list (default: the list's own folder)"
+    )
     arguments = parser.parse_args()
 
     if arguments.source.is_dir():

@@ -1,11 +1,11 @@
-"""Divide class folders into OUT/train and OUT/val, with the frames of one recording on one side.
+"""Split class folders into OUT/train and OUT/val, and keep the frames of one recording on one side.
 
     python tool/split_data.py --source my_games --out datasets2
     python tool/split_data.py --source demo/games --out demo/datasets2 --group-by '(?P<group>.*)_\\d+\\.jpg'
     python tool/split_data.py --source my_games --out datasets2 --time-blocks 10 --test-rate 0.1
     python tool/split_data.py --source my_games --out datasets2 --group-by parent --folds 5
 
-With --folds K the sides are OUT/fold1 ... OUT/foldK.
+With --folds K, the sides are OUT/fold1 to OUT/foldK.
 Next: python tool/get_annotation.py --dataset OUT
 """
 
@@ -20,33 +20,34 @@ from game_classifier.pages.tables import class_counts_table
 
 
 def main() -> None:
-    """Parse, choose the groups of each side, place the files, and say what went where."""
+    """Parse, choose the groups of each side, place the files, and print how many went where."""
     parser = CommandParser(__doc__)
     add = parser.add_argument
     add("--source", type=Path, required=True, help="folder with one folder of images for each class")
-    add("--out", type=Path, required=True, help="where train/ and val/ go")
+    add("--out", type=Path, required=True, help="folder for train/ and val/")
     add("--val-rate", type=float, default=0.2, help="share of each class for validation (default: %(default)s)")
-    add("--test-rate", type=float, default=0.0, help="share of each class for OUT/test (default: none)")
+    add("--test-rate", type=float, default=0.0, help="share of each class for OUT/test (default: no test part)")
     add("--folds", type=positive, help="make this many parts of equal size instead, for cross-validation")
     add(
         "--group-by",
         metavar="REGEX|parent",
-        help="images of one group stay on one side: a regular expression with a named group `group`, searched in"
-        " the path below --source, or each image's folder (default: each image is its own group)",
+        help="keep the images of one group on one side: `parent` groups the images of one folder; a regular expression"
+        " groups the images with the same text in its named group `group`, searched in the path below --source"
+        " (default: each image is its own group)",
     )
     add(
         "--time-blocks",
         type=positive,
         metavar="N",
-        help="groups are N runs of neighbouring images in each folder, in the order of their names",
+        help="sort the images of each folder by name, and cut them into N groups of neighbours",
     )
     add(
         "--mode",
         choices=["hardlink", "copy", "symlink"],
         default="hardlink",
-        help="hard links fall back to copies where the file system has none (default: %(default)s)",
+        help="how to place the images; hard links become copies if the file system has none (default: %(default)s)",
     )
-    add("--seed", type=int, default=0, help="(default: %(default)s)")
+    add("--seed", type=int, default=0, help="another seed gives another split (default: %(default)s)")
     arguments = parser.parse_args()
     shares = require_consistent(arguments)
     require_apart(arguments.source, arguments.out)
@@ -76,8 +77,8 @@ def main() -> None:
     print(f"{len(classes)} classes, {len(groups)} images in {arguments.out} ({ways})")
     if arguments.group_by is None and arguments.time_blocks is None:
         print(
-            "Each image was split for itself. If there are several frames of one recording, the validation accuracy"
-            " will flatter: use --group-by or --time-blocks."
+            "Each image is its own group. If several frames come from one recording, the validation accuracy will be"
+            " too high: use --group-by or --time-blocks."
         )
 
 
@@ -109,7 +110,7 @@ def require_apart(source: Path, out: Path) -> None:
         where = f"holds --source {source}"
     else:
         return
-    raise InputError(f"--out {out}: {where}; name a folder beside the source, such as {real_source.parent / 'split'}")
+    raise InputError(f"--out {out}: {where}; choose a folder beside the source, such as {real_source.parent / 'split'}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What every command shares: its parser, its options for running a network, its end."""
+"""The parts that all commands share: the parser, the options for running a network, the exit status."""
 
 import argparse
 import errno
@@ -11,7 +11,7 @@ from game_classifier.errors import InputError, Interrupted
 
 
 class CommandParser(argparse.ArgumentParser):
-    """A parser that shows the command's own docstring as help, and says what is wrong in one line."""
+    """A parser that shows the command's docstring as help, and reports wrong use in one line."""
 
     def __init__(self, doc: str | None) -> None:
         super().__init__(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -21,40 +21,37 @@ class CommandParser(argparse.ArgumentParser):
         self.exit(2, f"error: {message}; see {Path(self.prog).name} --help\n")
 
     def add_inference_options(self) -> None:
-        """Add what every command takes that runs a trained network over a list."""
+        """Add the options of every command that runs a trained network over a list."""
         add = self.add_argument
-        add(
-            "--root",
-            type=Path,
-            help="folder that relative paths in a list stand against (default: the list's)",
-        )
+        add("--root", type=Path, help="folder of the relative paths in a list (default: the list's own folder)")
         add("--batch-size", type=positive, default=32, help="frames at a time (default: %(default)s)")
-        add("--threads", type=positive, help="threads (default: the processors)")
+        add("--threads", type=positive, help="number of threads (default: one for each processor)")
         add("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
         add(
             "--precision",
             choices=("auto", "fp32", "bf16"),
             default="auto",
-            help="auto: that of the file, and of an OpenVINO file bf16 where its conversion passed it (default: auto)",
+            help="auto: the file's own precision; OpenVINO files run in bf16 if the CPU multiplies in bf16 and the"
+            " conversion passed it (default: auto)",
         )
 
 
 def positive(text: str) -> int:
     """An argument type: a whole number of at least 1."""
-    value = int(text)
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
     if value < 1:
-        raise ValueError
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return value
-
-
-positive.__name__ = "number, it must be a whole one of at least 1,"  # argparse: "invalid NAME value: 'x'"
 
 
 def run_command(main: Callable[[], int | None]) -> NoReturn:
     """Run a command's `main` and end the process with its status.
 
     Bad input and file-system errors end with one line on standard error and status 2, Ctrl-C with 130;
-    anything else is a defect of ours and keeps its traceback.
+    anything else is a bug in this project and keeps its traceback.
     """
     for stream in (sys.stdout, sys.stderr):  # a name that the terminal cannot show must not end a run
         stream.reconfigure(errors="backslashreplace")

@@ -4,17 +4,38 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from game_classifier.errors import InputError
 from game_classifier.frames.augment import Augmentation
 from game_classifier.frames.decode import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
+
+
+def _image_size(value: Any, check: ValidatorFunctionWrapHandler) -> int | list[int]:
+    """Give one complaint about a wrong value; pydantic gives one for each of the two types."""
+    try:
+        return check(value)
+    except ValidationError:
+        complaint = "must be a side in pixels from 32 to 4096, or [height, width]"
+        raise PydanticCustomError("image_size", complaint) from None
+
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Natural = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
 Side = Annotated[int, Field(ge=32, le=4096)]
+HeightAndWidth = Annotated[list[Side], Field(min_length=2, max_length=2)]
+ImageSize = Annotated[Side | HeightAndWidth, WrapValidator(_image_size)]
 Channels = tuple[float, float, float]
 
 
@@ -24,63 +45,149 @@ class _Strict(BaseModel):
 
 
 class AugmentConfig(_Strict):
-    """The `augment` part: see frames/augment.py for what each value does; timm's Mixup for mixup and cutmix."""
+    """The `augment` part. frames/augment.py applies it; mixup and cutmix are timm's Mixup."""
 
-    zoom: Share = 0.15
-    shift: Share = 0.1
-    brightness: Share = 0.2
-    contrast: Share = 0.2
-    erase: Probability = 0.25
-    stream: Probability = 0.35
-    mixup: Natural = 0.0
-    cutmix: Natural = 0.0
+    zoom: Share = Field(0.15, description="Each side is multiplied by its own factor from 1 - zoom to 1 + zoom.")
+    shift: Share = Field(0.1, description="The picture moves by up to this share of each side.")
+    brightness: Share = Field(
+        0.2, description="Pixels are multiplied by a factor from 1 - brightness to 1 + brightness."
+    )
+    contrast: Share = Field(
+        0.2, description="The distance to the frame's mean is multiplied by a factor from 1 - contrast to 1 + contrast."
+    )
+    erase: Probability = Field(
+        0.25, description="Probability of one rectangle in a plain colour, with sides of 5% to 45% of the frame's."
+    )
+    stream: Probability = Field(
+        0.35,
+        description="Probability of a stream layout instead of zoom and shift: a smaller picture on a black, plain or"
+        " blurred background, with webcam, chat and banner.",
+    )
+    mixup: Natural = Field(0.0, description="Alpha of timm's mixup, such as 0.2. 0: no mixup.")
+    cutmix: Natural = Field(0.0, description="Alpha of timm's cutmix, such as 1. 0: no cutmix.")
 
 
 class GateConfig(_Strict):
     """The `gate` part: the frames that a conversion is judged on, and its thresholds; see deploy/gate.py."""
 
-    frames: Count = 512
-    calibration_frames: Count = 300
-    fp32_difference: Natural = 1e-4
-    bf16_agreement: Probability = 0.98
-    int8_agreement: Probability = 0.98
-    top1_drop: Probability = 0.005
+    frames: Count = Field(512, description="Frames that each deployed file is tested on.")
+    calibration_frames: Count = Field(
+        300, description="Training frames for the quantization to INT8, balanced over the classes."
+    )
+    fp32_difference: Natural = Field(1e-4, description="Largest allowed difference of a probability, in fp32.")
+    bf16_agreement: Probability = Field(
+        0.98, description="Smallest allowed share of frames with the same most likely class, in bf16."
+    )
+    int8_agreement: Probability = Field(
+        0.98, description="Smallest allowed share of frames with the same most likely class, in INT8."
+    )
+    top1_drop: Probability = Field(0.005, description="Largest allowed fall of top-1, in bf16 and INT8.")
 
 
 class Config(_Strict):
-    """Every key of a recipe, with its default; README.md documents each."""
+    """Every key of a recipe. scripts/write_configuration.py makes docs/configuration.md from it."""
 
-    network: str = "repvgg_a0"
-    image_size: Side | Annotated[list[Side], Field(min_length=2, max_length=2)] = 128
-    resize: Literal["squash", "letterbox", "center_crop"] = "squash"
-    mean: Channels = IMAGENET_MEAN
-    std: Channels = IMAGENET_STD
-    weights_path: str = ""
-    pretrained: Literal["none", "hub"] = "none"
-    train_sizes: list[Annotated[float, Field(gt=0, le=1)]] = [0.5, 0.5, 0.75, 0.75, 1.0, 1.0]
-    epochs: Count = 6
-    patience: Annotated[int, Field(ge=0)] = 0
-    min_steps: Count = 40
-    batch_size: Annotated[int, Field(ge=2)] = 64
-    accumulate: Count = 1
-    balance: Literal["none", "sampling", "loss"] = "none"
-    optimizer: str = "sgd"
-    lr: Annotated[float, Field(gt=0)] = 0.1
-    schedule: Literal["cosine", "one_cycle"] = "cosine"
-    warmup: Share = 0.1
-    momentum: Share = 0.9
-    weight_decay: Natural = 1e-4
-    clip_grad: Natural = 0.0
-    label_smoothing: Share = 0.1
-    ema_decay: Share = 0.99
-    augment: AugmentConfig = AugmentConfig()
-    device: str = "auto"
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    threads: Annotated[int, Field(ge=0)] = 0
-    cache_gb: Natural = 16.0
-    save_minutes: Natural = 5.0
-    seed: int = 0
-    gate: GateConfig = GateConfig()
+    network: str = Field(
+        "repvgg_a0",
+        description="`python src/main_train.py --list-networks` prints the networks. Any other name of"
+        " `timm.list_models()` works too. `-n` overrides this key.",
+    )
+    image_size: ImageSize = Field(
+        128,
+        description="Side of the network's input in pixels, or `[height, width]`. Use 224 for pretrained weights and"
+        " for small details.",
+    )
+    resize: Literal["squash", "letterbox", "center_crop"] = Field(
+        "squash",
+        description="`squash` scales each side to the input's size. `letterbox` keeps the shape and pads with black."
+        " `center_crop` keeps the shape and cuts off the edges.",
+    )
+    mean: Channels = Field(
+        IMAGENET_MEAN,
+        description="Means of red, green and blue in the range 0 to 1; they are subtracted. The default is ImageNet's.",
+    )
+    std: Channels = Field(
+        IMAGENET_STD,
+        description="Standard deviations in the same range, each above 0; the colours are divided by them.",
+    )
+    weights_path: str = Field(
+        "",
+        description="Start weights: a file, or a folder with one file for the network; see [training.md](training.md)."
+        " Empty: fresh weights.",
+    )
+    pretrained: Literal["none", "hub"] = Field(
+        "none", description="`hub` downloads timm's weights as start weights. Do not set `weights_path` too."
+    )
+    train_sizes: list[Annotated[float, Field(gt=0, le=1)]] = Field(
+        [0.5, 0.5, 0.75, 0.75, 1.0, 1.0],
+        description="Sizes of the training frames, as shares of `image_size`; at least one. Each share gets an equal"
+        " part of the epochs. Small frames first save time. The last share should be 1.",
+    )
+    epochs: Count = Field(6, description="Passes over the training list.")
+    patience: Annotated[int, Field(ge=0)] = Field(
+        0, description="Training stops after this many epochs without a higher top-1. 0: never."
+    )
+    min_steps: Count = Field(
+        40, description="Smallest number of steps in an epoch. A short list is passed over several times."
+    )
+    batch_size: Annotated[int, Field(ge=2)] = Field(
+        64, description="Frames in a batch, of all processes together. It must be a multiple of their number."
+    )
+    accumulate: Count = Field(
+        1, description="Batches in a step; their gradients are averaged. 4 batches of 64 make a step of 256 frames."
+    )
+    balance: Literal["none", "sampling", "loss"] = Field(
+        "none",
+        description="For classes of very different size. `sampling` draws each class equally often. `loss` gives rare"
+        " classes a larger weight.",
+    )
+    optimizer: str = Field(
+        "sgd",
+        description="`sgd` (with Nesterov momentum), `adamw`, or any other name of `timm.optim.list_optimizers()`.",
+    )
+    lr: Annotated[float, Field(gt=0)] = Field(0.1, description="Highest learning rate, reached after the warm-up.")
+    schedule: Literal["cosine", "one_cycle"] = Field(
+        "cosine",
+        description="In the warm-up, `cosine` rises linearly and `one_cycle` along a cosine from `lr` / 25. Both then"
+        " fall to 0 along a cosine. Use `warmup` 0.3 with `one_cycle`.",
+    )
+    warmup: Share = Field(0.1, description="Share of all steps in which the learning rate rises.")
+    momentum: Share = Field(0.9, description="Momentum of SGD.")
+    weight_decay: Natural = Field(1e-4, description="Weight decay. Biases and BatchNorm are not decayed.")
+    clip_grad: Natural = Field(0.0, description="Largest norm of a step's gradients. 0: no limit.")
+    label_smoothing: Share = Field(0.1, description="Label smoothing of the cross-entropy.")
+    ema_decay: Share = Field(
+        0.99,
+        description="Decay of the running average of the weights. The averaged weights are validated and kept in"
+        " checkpoints. 0: no averaging.",
+    )
+    augment: AugmentConfig = Field(
+        AugmentConfig(),
+        description="Random changes to the training frames. Frames are never flipped, so text stays readable.",
+    )
+    device: str = Field("auto", description="`auto`, `cpu`, `cuda` or `cuda:1`. `auto` takes the GPU if there is one.")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto",
+        description="Precision of the training steps. `auto`: bf16 if the processor or GPU multiplies in it, otherwise"
+        " fp16 on a GPU and fp32 on a CPU. Validation is always in fp32.",
+    )
+    threads: Annotated[int, Field(ge=0)] = Field(
+        0, description="Threads that decode frames, in each process. 0: all processors, divided among the processes."
+    )
+    cache_gb: Natural = Field(
+        16.0,
+        description="Largest size of the decoded frames in `OUTPUT/cache`, in GiB. Frames beyond it are decoded in each"
+        " epoch. 0: no cache.",
+    )
+    save_minutes: Natural = Field(
+        5.0, description="Minutes between two writes of the last checkpoint within an epoch. 0: after each step."
+    )
+    seed: int = Field(0, description="Seed of the fresh weights, the order of the frames and the augmentation.")
+    gate: GateConfig = Field(
+        GateConfig(),
+        description="Each deployed file must pass this test; see [conversion.md](conversion.md). In bf16 and INT8, one"
+        " frame may differ.",
+    )
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> "Config":
@@ -149,8 +256,10 @@ def _apply(values: dict[str, Any], override: str) -> None:
 def _complaint(error: dict[str, Any]) -> str:
     key = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
-        known = ", ".join((AugmentConfig if key.startswith("augment.") else Config).model_fields)
-        return f"unknown key {key!r}; the keys are {known}"
+        part = Config
+        for name in error["loc"][:-1]:
+            part = part.model_fields[name].annotation
+        return f"unknown key {key!r}; the keys are {', '.join(part.model_fields)}"
     if not key:
         return error["msg"].removeprefix("Value error, ")
     return f"{key}: {error['msg'][0].lower()}{error['msg'][1:]}, not {json.dumps(error['input'], ensure_ascii=False)}"

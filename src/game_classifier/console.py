@@ -1,4 +1,4 @@
-"""What every command shows in a terminal: progress bars, tables, shares."""
+"""Terminal output of all commands: progress bars, tables, shares."""
 
 import os
 import sys
@@ -12,9 +12,9 @@ SECONDS_BETWEEN_LINES_IN_A_LOG = 15
 
 
 def progress(iterable: Iterable[Any] | None = None, **options: Any) -> tqdm:
-    """A tqdm bar on standard error; where that is no terminal, a line now and then instead of a stream.
+    """A tqdm bar on standard error; if that is not a terminal, one line every SECONDS_BETWEEN_LINES_IN_A_LOG.
 
-    Of several processes that torchrun started only the first shows one.
+    Under torchrun, only the first process shows a bar.
     """
     interval = 0.1 if sys.stderr.isatty() else SECONDS_BETWEEN_LINES_IN_A_LOG
     quiet = os.environ.get("RANK", "0") != "0"

@@ -10,9 +10,9 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def choose_device(name: str, number: int = 0) -> torch.device:
-    """`auto` and `cuda` are the GPU of this number, `auto` the CPU where there is none.
+    """`cuda` and `auto` choose the GPU of this number; `auto` chooses the CPU if there is no GPU.
 
-    Raises InputError for a device that is not there.
+    Raises InputError for a device that this machine does not have.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
@@ -22,15 +22,15 @@ def choose_device(name: str, number: int = 0) -> torch.device:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError):
-        raise InputError(f"device {name!r}: not on this machine; use auto, cpu or cuda") from None
+        raise InputError(f"device {name!r}: this machine has no such device; use auto, cpu or cuda") from None
     return device
 
 
 def choose_precision(name: str, device: torch.device) -> str:
-    """`auto` is bf16 where the device multiplies in it, fp16 on older GPUs, and fp32 on other CPUs."""
+    """`auto` chooses bf16 if the device multiplies in bf16, otherwise fp16 on GPUs and fp32 on CPUs."""
     if name != "auto":
         if name == "fp16" and device.type == "cpu":
-            raise InputError("precision 'fp16': not for training on a CPU; use auto, bf16 or fp32")
+            raise InputError("precision 'fp16': a CPU cannot train in it; use auto, bf16 or fp32")
         return name
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
@@ -38,14 +38,14 @@ def choose_precision(name: str, device: torch.device) -> str:
 
 
 def multiplies_bf16() -> bool:
-    """Whether this machine's processor has instructions for it."""
+    """Whether this machine's processor has instructions for bf16 products."""
     # Elsewhere bf16 is emulated and slower than fp32. Versions of torch that cannot tell count as without.
     capabilities = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
 
 
 def choose_threads(wanted: int | None, processes: int = 1) -> int:
-    """`wanted`, or for 0 or None as many as each of `processes` on this machine has processors."""
+    """Return `wanted`; for 0 or None, the number of processors for each of `processes` on this machine."""
     if wanted:
         return wanted
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,9 +1,9 @@
-"""What ends a command early; command.py shows either as one line, without a traceback."""
+"""Exceptions that end a command early; command.py prints them as one line, without a traceback."""
 
 
 class InputError(Exception):
-    """Input that the user can mend: the message names the file, the line or key, and the remedy."""
+    """Wrong input that the user can correct: the message names the file, the line or key, and the remedy."""
 
 
 class Interrupted(Exception):
-    """Somebody stopped a command, which has kept what it had done; the message says how to go on."""
+    """The user stopped a command, which has saved its work; the message says how to continue."""

@@ -24,7 +24,7 @@ BATCH_SIZE = 32
 
 @dataclass(frozen=True)
 class Answer:
-    """What a classifier says of one frame. Without a readable frame only `error` is set."""
+    """A classifier's answer for one frame. If the frame could not be read, only `error` is set."""
 
     class_name: str | None  # the likeliest class
     probability: float  # its probability, 0..1; NaN where the frame could not be read
@@ -51,7 +51,7 @@ class Classifier:
 
     @property
     def precision(self) -> str:
-        """What the network really runs in: fp32, bf16 or int8."""
+        """The precision that the network really runs in: fp32, bf16 or int8."""
         return self._runner.precision
 
     def __repr__(self) -> str:
@@ -149,17 +149,18 @@ def load(
 ) -> Classifier:
     """Load a deployed file (.pt, .onnx, .xml, .pt2) or a checkpoint (.pth).
 
-    `device` is auto, cpu or cuda; `precision` is fp32, bf16 or auto, which is that of the file; `threads` is the number
-    that the network runs in, all processors by default. Raises InputError, whose one line names the remedy.
+    `device` is auto, cpu or cuda. `precision` is fp32, bf16 or auto; auto is the file's own precision, and bf16 for
+    OpenVINO files that passed their conversion in it if the CPU multiplies in bf16. `threads` is the number of threads
+    of ONNX and OpenVINO files, by default one for each processor; torch's own setting holds for the others. Raises InputError with one line that names the remedy.
     """
     runner = load_runner(Path(path), device, precision, threads)
     if task_name(runner.network) != CLASSIFICATION:
-        raise InputError(f"{path}: {runner.network} is no classifier")
+        raise InputError(f"{path}: its network {runner.network} is not a classifier; give the file of a classifier")
     return Classifier(runner)
 
 
 def read_predictions(path: str | PathLike[str]) -> Predictions:
-    """Read `LIST.npy` and its manifest `LIST.json`; raises InputError when one is missing or they do not belong."""
+    """Read `LIST.npy` and its manifest `LIST.json`; raises InputError if one is missing or they do not fit."""
     array, manifest = Path(path), Path(path).with_suffix(".json")
     for each in (array, manifest):
         if not each.is_file():
@@ -171,5 +172,5 @@ def read_predictions(path: str | PathLike[str]) -> Predictions:
     except (ValueError, KeyError, TypeError, EOFError):
         whole = False
     if not whole:
-        raise InputError(f"{array}: not predictions with the manifest {manifest.name}; predict the list again")
+        raise InputError(f"{array}: does not fit its manifest {manifest.name}; predict the list again")
     return Predictions(rows, values)

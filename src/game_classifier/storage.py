@@ -1,4 +1,4 @@
-"""Writing so that a reader never sees half a file, whatever happens to the writer."""
+"""Writing files in one step: a reader never sees half a file, even if the writer is killed."""
 
 import csv
 import io
@@ -25,7 +25,7 @@ def make_folder(folder: Path) -> Path:
         probe.unlink()
     except OSError as error:
         raise InputError(
-            f"{folder}: cannot be written ({error.strerror}); name an output folder that you may write to"
+            f"{folder}: cannot be written ({error.strerror}); choose an output folder that you may write to"
         ) from error
     return folder
 

@@ -1,4 +1,4 @@
-"""What is wrong with the lists of a data set: from the inspected rows of their files to findings."""
+"""Problems in the lists of a data set: turns the inspected rows of their files into findings."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -45,7 +45,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Leakage:
-    """How many frames of a list have a twin in the training list; flat and unreadable frames count nowhere."""
+    """How many frames of a list have a twin in the training list; flat and unreadable frames do not count."""
 
     name: str  # of the list
     frames: np.ndarray  # int64 [C]
@@ -91,7 +91,7 @@ class Frames:
 
     @cached_property
     def signatures(self) -> Signatures:
-        """Of all N frames; meaningless where a frame is not comparable."""
+        """The signatures of all N frames; meaningless where a frame is not comparable."""
         return Signatures(self.rows["hash"], self.rows["grey"], self.labels)
 
 
@@ -116,7 +116,7 @@ class Report:
 def find_all(frames: Frames, class_names: Sequence[str], distance: int, max_leakage: float) -> Report:
     """Judge the frames of the lists; two are twins up to `distance` differing hash bits.
 
-    `max_leakage` is the share 0..1 of a list's frames with a twin in training that is still only counted.
+    A list is reported as leaking when more than the share `max_leakage`, 0..1, of its frames have a twin in training.
     """
     report = Report(class_names, frames, left_out=~frames.readable)
     report.findings += _file_findings(frames)
@@ -132,7 +132,7 @@ def find_all(frames: Frames, class_names: Sequence[str], distance: int, max_leak
 
 
 def _file_findings(frames: Frames) -> Iterator[Finding]:
-    """What can be said of each file for itself."""
+    """The findings about single files."""
     rows, paths = frames.rows, frames.paths
     for at in np.flatnonzero(~frames.readable):
         status = FrameStatus(rows["status"][at])
@@ -143,7 +143,7 @@ def _file_findings(frames: Frames) -> Iterator[Finding]:
     for at in np.flatnonzero(rows["problems"]):
         row = rows[at]
         if row["problems"] & Problem.WRONG_EXTENSION:
-            yield Finding("wrong_extension", paths[at], detail="the content is of another format than the name says")
+            yield Finding("wrong_extension", paths[at], detail="the content has another format than the name says")
         if row["problems"] & Problem.TOO_SMALL:
             yield Finding("too_small", paths[at], detail=f"{row['width']}x{row['height']}")
         if row["problems"] & Problem.UNUSUAL_MODE:
@@ -254,4 +254,5 @@ def _class_findings(report: Report, number: int) -> Iterator[Finding]:
         if count == 0:
             yield Finding("class_without_frames", name, str(frames.source))
         elif number == 0 and count < IMBALANCE * median:
-            yield Finding("imbalance", name, str(frames.source), f"{count} frames, half of the classes have {median:g}")
+            detail = f"{count} frames; the median of all classes is {median:g}"
+            yield Finding("imbalance", name, str(frames.source), detail)

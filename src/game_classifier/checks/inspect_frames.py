@@ -1,4 +1,4 @@
-"""Looking at every file of a list once: can it be read, what is it, and what does it look like."""
+"""Inspecting every file of a list once: whether it can be read, its format, and its looks."""
 
 import hashlib
 from collections import defaultdict, deque
@@ -42,7 +42,7 @@ FORMATS = {
 }
 
 # 16 rows of 18 greys: the decoder's reduced frame through the resize of training. All pixels around a grey weigh in
-# it, so that a shift by a pixel and JPEG noise hardly move it; a sprite that stands elsewhere does.
+# it, so that a shift by a pixel and JPEG noise hardly move it; a sprite in another place does.
 # Their means in squares of four, 8 x 9, give 8 x 8 differences of neighbours: the 64 bits of a difference hash.
 GREYS = Preprocessing(16, 18)
 # A bit is set where the right one of two neighbours is lighter by more than this, in levels of 0..255. Large even
@@ -56,7 +56,7 @@ TASKS_AHEAD_OF_EACH_THREAD = 4
 
 
 class Problem(IntFlag):
-    """What is odd about a file that can be read."""
+    """Odd properties of a file that can be read."""
 
     WRONG_EXTENSION = 1
     TOO_SMALL = 2
@@ -103,7 +103,7 @@ def inspect_files(paths: Sequence[str], threads: int, rows: np.ndarray) -> Itera
 
 
 def _inspect_some(paths: Sequence[str], rows: np.ndarray) -> int:
-    """Fill the rows of some files; what is tiny for one frame is done for all at once, and costs next to nothing."""
+    """Fill the rows of some files; steps that are tiny for one frame run for all frames at once."""
     of_size: dict[tuple[int, ...], list[tuple[int, np.ndarray]]] = defaultdict(list)
     for position, (path, row) in enumerate(zip(paths, rows, strict=True)):
         try:
@@ -125,7 +125,7 @@ def _inspect_some(paths: Sequence[str], rows: np.ndarray) -> int:
 
 
 def _inspect_file(path: str, row: np.void) -> np.ndarray:
-    """Fill one row but for its looks, and return the greys uint8 [H, W, 1]; raises FrameError."""
+    """Fill one row except for its looks, and return the greys uint8 [H, W, 1]; raises FrameError."""
     data = read_file(path)
     pixels, header = look_at(data, GREYS)
     row["problems"] = _problems(Path(path).suffix.lower(), header)
@@ -149,7 +149,7 @@ def difference_hashes(means: np.ndarray) -> np.ndarray:
 
 
 def describe_mode(row: np.ndarray) -> str:
-    """What is unusual about the mode of an INSPECTED row, for people: `CMYK`, `L, rotated by EXIF`."""
+    """The unusual mode of an INSPECTED row, for people: `CMYK`, `L, rotated by EXIF`."""
     return MODES[row["mode"]] + (", rotated by EXIF" if row["rotated"] else "")
 
 

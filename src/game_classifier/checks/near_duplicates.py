@@ -1,9 +1,8 @@
 """Finding frames that look alike among 100,000 and more, without comparing each with each.
 
 Two frames are twins when their 64-bit hashes differ in at most `distance` bits and their small grey pictures
-differ by at most MAX_GREY_DIFFERENCE in every place. The hash finds the candidates fast. The greys decide: a
-hash of brighter-or-darker signs takes two dark pictures with a bright spot in the same place for one, and all
-frames before one background too.
+differ by at most MAX_GREY_DIFFERENCE in every place. The hash finds the candidates fast. The hash alone confuses dark
+frames that have a bright spot in the same place, and frames with the same background, so the grey pictures decide.
 
 Candidates come from multi-index hashing: cut the 64 bits into distance + 1 bands; hashes that differ in at
 most `distance` bits must agree in one whole band, so only hashes that share a band are compared.
@@ -28,7 +27,7 @@ Relation = Literal["any", "earlier", "other_class"]
 
 @dataclass(frozen=True)
 class Signatures:
-    """What the search knows of N frames."""
+    """The hashes, grey pictures and labels of N frames."""
 
     hashes: np.ndarray  # uint64 [N]
     greys: np.ndarray  # uint8 [N, G], the small grey picture
@@ -38,7 +37,7 @@ class Signatures:
         return len(self.hashes)
 
     def __getitem__(self, rows: np.ndarray) -> "Signatures":
-        """Those of some rows (mask or positions)."""
+        """The signatures of some rows (mask or positions)."""
         return Signatures(self.hashes[rows], self.greys[rows], self.labels[rows])
 
 
@@ -67,7 +66,7 @@ def nearest_twins(
 
 @dataclass(frozen=True)
 class _Looks:
-    """The distinct pairs of hash and class: a screen that stands for minutes is looked up once."""
+    """The distinct pairs of hash and class: a screen that does not change for minutes is looked up once."""
 
     hashes: np.ndarray  # uint64 [U], sorted
     labels: np.ndarray  # int [U]
@@ -89,7 +88,7 @@ def _near_hashes(
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Yield each pair of positions whose hashes differ in at most `distance` bits once, in blocks, with the bits.
 
-    Equal hashes come first, which settles most frames and spares them the rest.
+    Equal hashes come first: they settle most frames, which then skip the rest.
     """
     everything = np.uint64(2**64 - 1)
     bands = _bands(distance) if distance else []
@@ -128,7 +127,7 @@ def _settle(
     near: tuple[np.ndarray, np.ndarray, np.ndarray],
     best: tuple[np.ndarray, np.ndarray],
 ) -> None:
-    """Write the twins among the frames of `near` looks into `best` (twins, bits) where they come nearer."""
+    """Write the twins among the frames of `near` looks into `best` (twins, bits) where they are nearer."""
     ours, theirs = looks
     our_look, their_look, apart = near
     twins, bits = best

@@ -14,7 +14,7 @@ from game_classifier.models.fold import fold
 
 
 def networks_table(contestants: Sequence[Contestant]) -> Table:
-    """What each network is: accuracy as its training measured it, and its size and cost in both forms."""
+    """Each network's accuracy, as its training measured it, and its size and cost in both forms."""
     rows = []
     for each in contestants:
         size = each.checkpoint.preprocessing
@@ -30,11 +30,11 @@ def networks_table(contestants: Sequence[Contestant]) -> Table:
             ]
         )
     header = ["Network", "Input", "Top-1", "Top-5", "Parameters", "Deployed", "MACs", "Deployed"]
-    return Table("Networks, as their training validated them", header, rows)
+    return Table("Networks, with the accuracy that their training measured", header, rows)
 
 
 def alone_table(cells: Sequence[Cell], contestants: Sequence[Contestant], baseline: str, title: str) -> Table:
-    """A row a network and runtime; savings are of the time that `baseline` takes in the same runtime."""
+    """A row for each network and runtime; savings are shares of the baseline's time in the same runtime."""
     of_network = {each.name: each for each in contestants}
     rows = []
     for cell in cells:
@@ -61,7 +61,7 @@ def alone_table(cells: Sequence[Cell], contestants: Sequence[Contestant], baseli
 
 
 def ways_table(ways: Sequence[Way], baseline: str, title: str) -> Table:
-    """A row a network and way; savings are of the time of `baseline` in the first way, file by file."""
+    """A row for each network and way; savings are shares of the baseline's time in the first way, file by file."""
     beside = _first_way(ways, baseline)
     rows = [
         [
@@ -77,7 +77,7 @@ def ways_table(ways: Sequence[Way], baseline: str, title: str) -> Table:
 
 
 def figures(cells: Sequence[Cell], ways: Sequence[Way], baseline: str) -> list[dict[str, object]]:
-    """A row a network, runtime or way, and mode; shares in 0..1, `saving_min` and `_max` those of single rounds."""
+    """A row for each network, runtime or way, and mode; shares in 0..1; `saving_min` and `_max` are single rounds."""
     rows = []
     for cell in cells:
         beside = _of_baseline(cells, baseline, cell.runtime)

@@ -1,4 +1,4 @@
-"""The networks of a comparison: a checkpoint each, converted into every format that can be had here."""
+"""The networks of a comparison: one checkpoint each, converted into every format that this machine can make."""
 
 import json
 import subprocess
@@ -37,15 +37,15 @@ class Contestant:
     checkpoint: Checkpoint
     folder: Path
     files: frozenset[str]  # that passed the gate
-    complaint: str  # which formats missed it, and by what; empty for none
+    complaint: str  # which formats missed the gate, and why; empty for none
 
     def file(self, runtime: str) -> Path:
-        """What the runtime loads."""
+        """The file that the runtime loads."""
         ending, _ = RUNTIMES[runtime]
         return self.path if ending == CHECKPOINT else self.folder / f"{self.name}{ending}"
 
     def megabytes(self, runtime: str) -> float | None:
-        """Of the file with its weights; None for a checkpoint, which holds the training form."""
+        """Size of the file with its weights; None for a checkpoint, which holds the training form."""
         path = self.file(runtime)
         if path == self.path:
             return None
@@ -53,7 +53,7 @@ class Contestant:
         return sum(each.stat().st_size for each in files) / 1e6
 
     def load(self, runtime: str, threads: int) -> Runner | None:
-        """The classifier of one runtime; None where its file is not there, since it missed the gate."""
+        """The classifier of one runtime; None if its file missed the gate and does not exist."""
         path = self.file(runtime)
         precision = RUNTIMES[runtime][1]
         if (path != self.path and path.name not in self.files) or (precision == "bf16" and not multiplies_bf16()):
@@ -61,7 +61,7 @@ class Contestant:
         return load_runner(path, "cpu", precision, threads)
 
     def default(self) -> Runner:
-        """What src/predict_repvgg.py runs by default on a CPU."""
+        """The classifier that src/predict_repvgg.py runs by default on a CPU."""
         return load_runner(fastest_file(self.file("TorchScript fp32"), "cpu"), "cpu")
 
 
@@ -69,7 +69,7 @@ def read_contestants(paths: Sequence[Path], folder: Path, convert: Sequence[str]
     """Load the checkpoints, and convert each into `folder`/NETWORK unless its conversion is there.
 
     `convert` is the command that does it, without checkpoint and folder. Raises InputError for
-    two checkpoints of one network, for other classes than the first one's, and for what is no checkpoint.
+    two checkpoints of one network, for other classes than the first one's, and for a file that is not a checkpoint.
     """
     checkpoints: list[Checkpoint] = []
     for path in paths:
@@ -78,7 +78,8 @@ def read_contestants(paths: Sequence[Path], folder: Path, convert: Sequence[str]
             raise InputError(f"{path}: a second checkpoint of {checkpoint.network}; compare different networks")
         if checkpoints and checkpoint.class_names != checkpoints[0].class_names:
             raise InputError(
-                f"{path}: has not the classes of {paths[0]}, or in another order; train all networks on the same data"
+                f"{path}: its classes, or their order, differ from those of {paths[0]}; train all networks on the same"
+                " data"
             )
         checkpoints.append(checkpoint)
     contestants = []
@@ -94,7 +95,7 @@ def _convert(path: Path, checkpoint: Checkpoint, folder: Path, command: Sequence
     """The contents of conversion.json."""
     weights = weights_hash(checkpoint.state_dict)
     if conversion := _read_conversion(folder, weights):
-        print(f"{folder}: converted before", flush=True)
+        print(f"{folder}: already converted", flush=True)
         return conversion
     print(f"{folder}: converting {path}", flush=True)
     # A process of its own: quantization leaves memory and threads behind. It ends with 2, too, when a
@@ -102,12 +103,12 @@ def _convert(path: Path, checkpoint: Checkpoint, folder: Path, command: Sequence
     subprocess.run([*command, "-w", str(path), "-o", str(folder)], stdout=subprocess.DEVNULL)
     conversion = _read_conversion(folder, weights)
     if conversion is None:
-        raise InputError(f"{path}: could not be converted, for the reason above")
+        raise InputError(f"{path}: could not be converted; the reason is above")
     return conversion
 
 
 def _read_conversion(folder: Path, weights_sha256: str) -> dict[str, Any] | None:
-    """conversion.json; None unless it is of these weights, and the file that prediction starts from passed."""
+    """conversion.json; None unless it is of these weights, and the TorchScript file passed the gate."""
     try:
         conversion = json.loads((folder / CONVERSION_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""From files to classes: the way this project replaces, a frame at a time, and batch prediction, in turns."""
+"""From files to classes, in turns: one frame at a time, as before this project, and batch prediction."""
 
 import shutil
 import tempfile
@@ -33,10 +33,10 @@ def time_ways(
     one_by_one_way: str,
     amount: Amount,
 ) -> list[Way]:
-    """Infer so many rows of the list, gone through again where it is shorter, in each way; loading is not timed.
+    """Predict `amount.frames` rows in each way, repeating a shorter list; loading is not timed.
 
-    `one_by_one` has for each network what classifies one file. Batch prediction runs as src/predict_repvgg.py
-    does by default, npy files included.
+    `one_by_one` has a function for each network that classifies one file. Batch prediction runs with the defaults of
+    src/predict_repvgg.py, npy files included.
     """
     rows = np.arange(amount.frames) % len(frames)
     predictors = {each.name: Predictor(each.default(), amount.threads, amount.batch_size) for each in contestants}

@@ -1,4 +1,4 @@
-"""Whether converting pays: a Rep network's training form beside its deployed form and beside the plain network."""
+"""How much time folding saves: a Rep network's training form, its deployed form and the plain network."""
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
@@ -72,7 +72,9 @@ def forms_of(name: str, num_classes: int, size: int) -> list[Form]:
     forms = []
     trained = build_model(name, num_classes)
     if not any(isinstance(module, RepVggBlock) for module in trained.modules()):
-        raise InputError(f"{name}: has no RepVGG blocks to fold; give repyolov5s or one of RepVGG, such as repvgg_a0")
+        raise InputError(
+            f"{name}: has no RepVGG blocks to fold; give repyolov5s or a RepVGG network, such as repvgg_a0"
+        )
     for kind, network in (("", trained), ("plain, ", without_branches(trained))):
         with torch.no_grad():
             network.train()(pixels)
@@ -111,7 +113,7 @@ def _by_round(times: Times, rounds: int) -> Times:
 
 
 def forms_figures(timings: Sequence[Timing]) -> list[dict[str, object]]:
-    """A row a network, form and number of frames; `to_plain` is the time over that of the plain deployed network."""
+    """A row for each network, form and number of frames; `to_plain` is the time over the plain deployed network's."""
     rows = []
     for each in timings:
         plain = _plain(timings, each)
@@ -142,7 +144,7 @@ def forms_figures(timings: Sequence[Timing]) -> list[dict[str, object]]:
 
 
 def _plain(timings: Sequence[Timing], timing: Timing) -> Timing:
-    """What `timing` is compared with."""
+    """The timing that `timing` is compared with."""
     return next(
         each
         for each in timings

@@ -1,4 +1,4 @@
-"""The networks alone, on frames that are decoded: each runtime, one frame at a time and in batches."""
+"""The networks alone, on decoded frames: in each runtime, one frame at a time and in batches."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,10 +32,10 @@ def time_networks(
     runtimes: Sequence[str],
     amount: Amount,
 ) -> list[Cell]:
-    """Let every network classify so many frames in every runtime that it has a file for, all in turns.
+    """Let every network classify `amount.frames` frames in every runtime that it has a file for, all in turns.
 
-    `frames` are those of each network, by its name; where they are fewer, they are gone through again. The cells
-    are ordered by runtime, then by network. Raises InputError where there is no such file.
+    `frames` holds the frames of each network, by its name; if there are too few, they are repeated. The cells are
+    ordered by runtime, then by network. Raises InputError if no network has a file for any of the runtimes.
     """
     pixels = {name: _with_a_batch_more(each.frames, amount.batch_size) for name, each in frames.items()}
     timed = {}
@@ -59,7 +59,7 @@ def time_networks(
 
 
 def _with_a_batch_more(frames: np.ndarray, batch_size: int) -> np.ndarray:
-    """`frames` and the first of them again, so that a batch which goes round the end is a view and full, too."""
+    """`frames` and the first of them again, so that a batch that passes the end is a full view too."""
     return np.concatenate([frames, np.resize(frames, (batch_size, *frames.shape[1:]))])
 
 

@@ -16,7 +16,7 @@ WARM_UP_CALLS = 3  # of each run, not counted: libraries plan and fill their cac
 
 @dataclass(frozen=True)
 class Amount:
-    """How much is done, and how."""
+    """The number of frames, and how to run them."""
 
     frames: int
     batch_size: int
@@ -35,7 +35,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Times:
-    """What a run took."""
+    """The times of a run."""
 
     rounds: tuple[np.ndarray, ...]  # seconds of each call, float64, an array for each round
     frames: int
@@ -61,7 +61,7 @@ def in_turns(runs: Mapping[Key, Run], rounds: int, threads: int) -> dict[Key, Ti
     """Cut every run into `rounds` parts and do the first part of each, then the second, and so on.
 
     Every other round goes through the runs backwards, so that none always follows the same one. torch works with
-    `threads` threads in every turn, whatever the turn before it left.
+    `threads` threads in every turn, even if the turn before changed that number.
     """
     for run in runs.values():
         torch.set_num_threads(threads)

@@ -12,7 +12,7 @@ from game_classifier.storage import make_folder
 
 
 def lines_of_list(frames: FileList, out: Path) -> list[str]:
-    """Return the list's lines with paths that stand against `out`."""
+    """Return the list's lines with paths relative to `out`."""
     return [
         f"{relative(path, out)} {label}" if label >= 0 else relative(path, out)
         for path, label in zip(frames.paths, frames.labels, strict=True)
@@ -39,13 +39,13 @@ def write_shards(lines: Sequence[str], parts: int, out: Path, stem: str) -> list
     than lines, or when `out` holds shards of an earlier cut that this one would not replace.
     """
     if parts > len(lines):
-        raise InputError(f"--parts {parts}: there are {len(lines)} lines only; give {len(lines)} or less")
+        raise InputError(f"--parts {parts}: there are only {len(lines)} lines; give {len(lines)} or less")
     digits = max(3, len(str(parts - 1)))
     names = [f"{stem}_{part:0{digits}}.txt" for part in range(parts)]
     make_folder(out)
     others = sorted({path.name for path in out.glob(f"{stem}_*.txt")} - set(names))
     if others:
-        raise InputError(f"{out / others[0]}: left from an earlier cut; delete it, or name another --out")
+        raise InputError(f"{out / others[0]}: left from an earlier cut; delete it, or choose another --out")
     bounds = [len(lines) * part // parts for part in range(parts + 1)]
     for name, (start, end) in zip(names, pairwise(bounds), strict=True):
         write_lines(out / name, lines[start:end])

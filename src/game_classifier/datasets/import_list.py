@@ -12,18 +12,18 @@ from game_classifier.lists.filelist import PATH_AND_LABEL
 
 @dataclass(frozen=True)
 class Entry:
-    """One labelled frame of a foreign list."""
+    """One labelled frame of another tool's list."""
 
     where: str  # file and line, for messages
     path: Path  # as the program can open it
-    label: str  # a class name or an index, as it stands in the file
+    label: str  # a class name or an index, as written in the file
 
 
 def read_foreign_list(source: Path, root: Path, encoding: str, path_column: str, label_column: str) -> list[Entry]:
     """Read `source`: a CSV file by its suffix, anything else as `path index` lines.
 
-    Windows' separators become `/`; paths stand against `root`. Raises InputError with file and line for what
-    cannot be read, and for a file that is not there.
+    Windows' separators become `/`; relative paths start at `root`. Raises InputError with file and line for a line
+    that cannot be read, and for a file that does not exist.
     """
     try:
         text = source.read_bytes().decode(encoding).removeprefix("\ufeff")
@@ -31,7 +31,7 @@ def read_foreign_list(source: Path, root: Path, encoding: str, path_column: str,
         raise InputError(f"{source}: no such file") from None
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
-        raise InputError(f"{source}:{line}: not {encoding}; name the encoding by --encoding, such as gbk") from None
+        raise InputError(f"{source}:{line}: not {encoding}; give the encoding with --encoding, such as gbk") from None
     except LookupError:
         raise InputError(f"--encoding {encoding}: no such encoding; try utf-8, gbk, cp1252 ...") from None
     if source.suffix.lower() == ".csv":
@@ -43,7 +43,9 @@ def read_foreign_list(source: Path, root: Path, encoding: str, path_column: str,
         raise InputError(f"{source}: holds no frames")
     for entry in entries:
         if not entry.path.is_file():
-            raise InputError(f"{entry.where}: no such file: {entry.path}; say by --root what the paths stand against")
+            raise InputError(
+                f"{entry.where}: no such file: {entry.path}; give the folder of the relative paths with --root"
+            )
     return entries
 
 
@@ -64,8 +66,8 @@ def label_entries(entries: Sequence[Entry], class_names: Sequence[str]) -> tuple
             label = int(entry.label)
             if label >= len(class_names):
                 raise InputError(
-                    f"{entry.where}: class {label}, but {len(class_names)} classes are known; give the class file that"
-                    " the indices belong to by --classes"
+                    f"{entry.where}: class {label}, but {len(class_names)} classes are known; give the class file"
+                    " of the indices with --classes"
                 )
         labels.append(label)
     return labels, names
@@ -86,7 +88,9 @@ def _csv_rows(source: Path, text: str, path_column: str, label_column: str) -> l
     columns = reader.fieldnames or []
     for column, option in ((path_column, "--path-column"), (label_column, "--label-column")):
         if column not in columns:
-            raise InputError(f"{source}:1: no column {column!r} among {', '.join(columns)}; name it by {option}")
+            raise InputError(
+                f"{source}:1: no column {column!r} among {', '.join(columns)}; give its name with {option}"
+            )
     rows = []
     for row in reader:
         where = f"{source}:{reader.line_num}"

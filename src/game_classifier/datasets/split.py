@@ -1,8 +1,9 @@
 """Choosing which images go where, so that frames of one recording stay on one side.
 
-Groups are dealt class by class in the order of a hash of seed and name: the same on every machine and for every
-version of every library, and a new recording does not shuffle the old ones. scikit-learn's StratifiedGroupKFold
-balances well but promises no class a place: of 104 classes with 4 groups each, its 5 folds each lack 20 or 21.
+Groups are dealt class by class in the order of a hash of seed and name. The order is the same on every machine and with
+every version of every library, and a new recording does not shuffle the old ones. scikit-learn's StratifiedGroupKFold
+balances well but does not guarantee that a fold has every class: with 104 classes of 4 groups each, each of its 5 folds
+lacks 20 or 21 classes.
 """
 
 import hashlib
@@ -42,7 +43,7 @@ def group_images(classes: Classes, group_by: str | None) -> dict[str, str]:
         match = pattern.search(path)
         if not match:
             raise InputError(
-                f"{path}: --group-by {group_by!r} does not match; widen the expression or move the file away"
+                f"{path}: --group-by {group_by!r} does not match this path; change the expression or move the file"
             )
         groups[path] = match["group"]
     return groups
@@ -138,7 +139,7 @@ def _require_every_side(
     images, groups = len(classes[short[0]]), len(sizes[short[0]])
     if images == 1:
         raise InputError(
-            f"class {short[0]!r} has one image only{others}; a class needs one on each of the {sides} sides:"
+            f"class {short[0]!r} has only one image{others}; it needs one image on each of the {sides} sides;"
             " add images or remove the folder"
         )
     raise InputError(

@@ -1,4 +1,4 @@
-"""Placing a split's images in its folders: never half a split, never a file of somebody else's deleted."""
+"""Placing a split's images in its folders. There is never half a split, and no other file is ever deleted."""
 
 import hashlib
 import json
@@ -25,7 +25,7 @@ def write_split(
     keep the old pixels. Built in a folder of its own and moved into place at the end. The manifest `out/split.json`
     names every file that this tool made; only those are ever deleted, when a split is made again. Its
     `frames_sha256` changes when an image is added, removed or replaced. Raises InputError when `out` holds files
-    of somebody else's where the split should go.
+    that this tool did not make where the split should go.
     """
     make_folder(out)
     manifest = out / MANIFEST
@@ -57,7 +57,7 @@ def write_split(
 
 
 def _digest(source: Path, sides: Mapping[str, Sequence[str]]) -> str:
-    """Of the images' paths, sizes and times of modification, whichever side they are on."""
+    """A hash of the images' paths, sizes and times of modification, whichever side they are on."""
     digest = hashlib.sha256()
     for path in sorted(path for paths in sides.values() for path in paths):
         state = (source / path).stat()
@@ -72,7 +72,7 @@ def _require_own_files(out: Path, folders: Iterable[str], own: set[str]) -> None
                 path = (Path(folder) / name).relative_to(out).as_posix()
                 if path not in own:
                     raise InputError(
-                        f"{out / path}: not made by this tool, which never deletes it; move it away, or name"
+                        f"{out / path}: this tool did not make this file and never deletes it; move it, or choose"
                         " another --out"
                     )
 

@@ -24,11 +24,11 @@ def annotate(
 ) -> tuple[list[str], dict[str, dict[str, int]], list[Path]]:
     """Write class list and lists beside the data; return the new classes, {class: {side: images}}, and the lists.
 
-    The sides are the folders train, val and test. Where they are fold1, fold2 ..., each fold becomes a data set
+    The sides are the folders train, val and test. If there are folders fold1, fold2 ..., each fold becomes a data set
     `lists/foldK` that validates on itself and trains on the others.
 
-    The class order is that of `classes_file` (by default the data set's own annotations.txt) where that
-    exists; new classes come after it in alphabetical order, so that no index ever changes its meaning.
+    If `classes_file` (by default the data set's own annotations.txt) exists, its class order is kept; new classes come
+    after it in alphabetical order, so that no index ever changes its meaning.
     Raises InputError when a known class has no images on any side, unless `allow_missing`.
     """
     folds = sorted(path.name for path in dataset.glob("fold*") if path.is_dir() and FOLD.fullmatch(path.name))
@@ -40,13 +40,14 @@ def annotate(
     missing = [name for name in known if name not in found]
     if missing and not allow_missing:
         raise InputError(
-            f"{order}: class {missing[0]!r} ({len(missing)} such) has no folder in {dataset}; restore the folder,"
-            " keep its index without images by --allow-missing, or delete the file to number the classes anew"
+            f"{order}: class {missing[0]!r} has no folder in {dataset} (classes without a folder: {len(missing)});"
+            " restore the folder, keep the index with --allow-missing, or delete the class file to number the classes"
+            " again"
         )
     new = [name for name in found if name not in known]
     class_names = (*known, *new)
 
-    # Names are checked as they are written, the class lists first: a bad name leaves the old lists whole.
+    # Writing checks the names. The class lists come first, so that a bad name leaves the old lists unchanged.
     for path in {order, dataset / ANNOTATIONS}:
         write_class_names(path, class_names)
     written: list[Path] = []

@@ -64,8 +64,8 @@ def record_game(game: str, folder: Path, recording: Recording) -> None:
 def play(game: str, recording: Recording, random: np.random.Generator) -> Iterator[tuple[int, Image.Image]]:
     """Yield (frame number, 160x210 RGB screen) of one episode under random actions.
 
-    An action is held for up to a third of a second, since single-frame noise leaves most games standing
-    still; a lost game starts again.
+    An action is held for up to a third of a second, because most games do not move under single-frame noise. A lost
+    game starts again.
     """
     ALEInterface.setLoggerMode(LoggerMode.Error)
     ale = ALEInterface()

@@ -18,14 +18,14 @@ MANIFEST = "recording.json"
 def record_games(games: Sequence[str], out: Path, recording: Recording, jobs: int) -> Iterator[tuple[str, str]]:
     """Record `games` into `out/<game>/`, `jobs` at a time; yield (game, reason it failed or "") as each ends.
 
-    A game whose folder is there already is not recorded again. Raises InputError when `out` holds a
+    A game whose folder exists is not recorded again. Raises InputError when `out` holds a
     recording made with other settings.
     """
     make_folder(out)
     manifest = out / MANIFEST
     if manifest.exists():
         if json.loads(manifest.read_text(encoding="utf-8")) != recording.settings():
-            raise InputError(f"{manifest}: recorded with other settings; name another --out, or delete {out}")
+            raise InputError(f"{manifest}: recorded with other settings; choose another --out, or delete {out}")
     else:
         write_json(manifest, recording.settings())
     with ThreadPoolExecutor(jobs) as pool:
@@ -57,5 +57,5 @@ def _record_and_report(game: str, folder: Path, recording: Recording, sender: Co
     try:
         record_game(game, folder, recording)
         sender.send("")
-    except Exception as error:  # whatever it is belongs to this game; the others go on
+    except Exception as error:  # any error belongs to this game only; the others continue
         sender.send(f"{type(error).__name__}: {error}")

@@ -39,7 +39,7 @@ class StreamStyle:
         self.quality = int(random.integers(35, 91))
         self.background = random.choice(["black", "colour", "blur"], p=[0.4, 0.3, 0.3])
         self.colour = tuple(int(v) for v in random.integers(10, 120, 3))
-        # Where the 4:3 picture stands in the room beside it: 0 left, 0.5 centre, 1 right.
+        # Where the 4:3 picture is in the width of the frame: 0 left, 0.5 centre, 1 right.
         self.alignment = float(random.choice([0.0, 0.5, 1.0], p=[0.25, 0.5, 0.25]))
         self.scale = float(random.uniform(0.85, 1.0))
         self.webcam_corner = random.choice(["none", "left top", "right top", "left bottom", "right bottom"])

@@ -1,4 +1,4 @@
-"""Making compiled files (.pt2) of torch.export and AOTInductor: for machines like the one that compiled them only."""
+"""Making compiled files (.pt2) with torch.export and AOTInductor; they run only on machines like this one."""
 
 import shutil
 import tempfile
@@ -14,7 +14,7 @@ from game_classifier.frames.decode import Preprocessing
 from game_classifier.models.frame_network import FrameNetwork
 from game_classifier.storage import replacing
 
-MOST_FRAMES = 4096  # of a batch: the compiler wants a bound
+MOST_FRAMES = 4096  # of a batch: the compiler needs a bound
 
 
 def compile_network(network: nn.Module, preprocessing: Preprocessing) -> bytes:
@@ -35,7 +35,7 @@ def compile_network(network: nn.Module, preprocessing: Preprocessing) -> bytes:
 
 
 def save_compiled(path: Path, compiled: bytes, texts: dict[str, str]) -> None:
-    """Write the file in one step, with `texts` as further files in the archive that it is."""
+    """Write the file, which is an archive, in one step, with `texts` as additional files in it."""
     with replacing(path) as temporary:
         temporary.write_bytes(compiled)
         with zipfile.ZipFile(temporary, "a") as archive:

@@ -19,7 +19,7 @@ def draw_fold(checkpoint: Checkpoint, folder: Path) -> tuple[str, list[Path]]:
     """Return (a table of operators in both forms, the files that were written).
 
     `folder/NETWORK_train_form.onnx` and `NETWORK_deploy_form.onnx` hold the bare networks, for a viewer such as
-    Netron; `NETWORK_block.png` shows one block, where the network has any that folds.
+    Netron; `NETWORK_block.png` shows one block, if folding changes any.
     """
     make_folder(folder)
     network = checkpoint.network

@@ -35,7 +35,7 @@ DEFAULT_LIMITS = GateConfig()
 
 @dataclass(frozen=True)
 class Conversion:
-    """What was written and what was measured."""
+    """The files of a conversion and its measurements."""
 
     files: tuple[Path, ...]
     rows: tuple[Row, ...]
@@ -56,11 +56,11 @@ def convert(
 ) -> Conversion:
     """Write the files of `formats` (keys of FORMATS) into `folder`, and conversion.json with the gate's table.
 
-    Each form of the network answers for `frames` and must do so as the trained one does, within `limits`.
-    `calibration` are the frames (uint8 [M, height, width, 3]) that INT8 is made with. `recorded` is what the
-    trained network must score on `frames`, give or take chance.
-    Raises InputError when one does not; no file of it is left, those of the other formats are written, and files of
-    earlier conversions stay as they were. When it is the folded network, no format is tried.
+    Each form of the network must answer for `frames` as the trained one does, within `limits`. `calibration` holds the
+    frames (uint8 [M, height, width, 3]) that INT8 is calibrated with. `recorded` is the score that the trained network
+    must reach on `frames`, give or take chance.
+    Raises InputError when a form misses a limit: its file is not written, the files of the other formats are, and files
+    of earlier conversions stay unchanged. If the trained or the folded network misses one, no format is tried.
     """
     make_folder(folder)
     task = task_of(checkpoint.network)
@@ -71,7 +71,7 @@ def convert(
     trained_row = gate.trained if recorded is None else gate.beside_record(recorded)
     folded_row = gate.measure("folded", "fp32", _infer(folded, checkpoint.preprocessing))
     if not fold_difference <= FOLD_TOLERANCE:
-        complaint = f"logits differ by {fold_difference:.1e} of the largest in float64, more than {FOLD_TOLERANCE:.0e}"
+        complaint = f"in float64, logits differ by {fold_difference:.1e} of the largest, more than {FOLD_TOLERANCE:.0e}"
         folded_row = replace(folded_row, complaint=complaint)
     rows = [trained_row, folded_row]
     missed = [row for row in rows if row.complaint][:1]
@@ -94,7 +94,7 @@ def convert(
     _write_conversion(folder / CONVERSION_FILE, metadata, gate, rows, files, complaint)
     if missed:
         raise InputError(
-            f"{complaint}; no file of it was written, and {folder / CONVERSION_FILE} has the table of all steps"
+            f"{complaint}; no file was written for a step that failed; {folder / CONVERSION_FILE} lists all steps"
         )
     return Conversion(files, tuple(rows), parameter_count(trained), parameter_count(folded), fold_difference)
 
@@ -128,7 +128,7 @@ def _first_that_passes(forms: Iterator[Form], gate: Gate, folder: Path) -> tuple
 
 
 def _whole_frame_rows(gate: Gate, classifier: Runner) -> list[Row]:
-    """Whole frames into the file, as a service hands them over, beside frames decoded whole and resized here."""
+    """Compare whole frames resized inside the file, as a service uses it, with whole frames resized here."""
     if not gate.frames.paths:
         return []
     size = classifier.preprocessing
@@ -144,7 +144,7 @@ def _whole_frame_rows(gate: Gate, classifier: Runner) -> list[Row]:
     ms = 1000 * seconds / len(inside)
     rows = [gate.compare("whole frames, resized inside", "fp32", inside, outside, ms, judged=True)]
     if not rows[0].complaint:
-        # What decoding at a reduced scale, as Python does, changes: told, and no fault of the file.
+        # Python decodes at a reduced scale. This row shows the difference that makes; it is not a fault of the file.
         rows.append(gate.compare("whole frames against reduced", "fp32", inside, gate.expected, ms, judged=False))
     return rows
 

@@ -1,4 +1,4 @@
-"""The formats that a checkpoint is converted to: how each file is made, before the gate judges it."""
+"""How to make a file of each format from a checkpoint, before the gate tests it."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ from game_classifier.tasks.task import Task
 
 @dataclass(frozen=True)
 class Parts:
-    """What files are made from."""
+    """The input of every format."""
 
     task: Task
     folded: nn.Module
@@ -41,7 +41,7 @@ class Form:
     file_name: str
     step: str  # the row of the gate's table
     metadata: Metadata
-    save: Callable[[Path, dict[str, str]], None]  # path, and the texts that ride along
+    save: Callable[[Path, dict[str, str]], None]  # path, and the texts to store in the file
     precisions: tuple[str, ...] = ("auto",)  # that the gate runs it in
 
 
@@ -51,7 +51,7 @@ def torchscript(parts: Parts) -> Iterator[Form]:
 
 
 def torchscript_bf16(parts: Parts) -> Iterator[Form]:
-    """The same with the network in bfloat16: half the size, and fast where the processor multiplies in it."""
+    """The same with the network in bfloat16: half the size, and fast if the processor multiplies in bfloat16."""
     yield _torchscript(
         parts, answering(InBFloat16(parts.folded)), "_cpp_deploy_bf16.pt", replace(parts.metadata, precision="bf16")
     )
@@ -65,7 +65,7 @@ def _torchscript(parts: Parts, network: nn.Module, ending: str, metadata: Metada
 
 
 def onnx(parts: Parts) -> Iterator[Form]:
-    """For ONNX Runtime and whatever else reads ONNX, in fp32."""
+    """The file for ONNX Runtime and other readers of ONNX, in fp32."""
     from game_classifier.deploy.onnx_file import export_classifier, save_onnx  # onnx takes a second to import
 
     model = export_classifier(answering(parts.folded), parts.metadata.preprocessing)
@@ -78,7 +78,7 @@ def onnx(parts: Parts) -> Iterator[Form]:
 
 
 def openvino(parts: Parts) -> Iterator[Form]:
-    """For OpenVINO on CPUs; one file runs in fp32 and in bf16."""
+    """The file for OpenVINO on CPUs; it runs in fp32 and in bf16."""
     from game_classifier.deploy.openvino_file import add_preprocessing, convert_network, save_openvino
 
     preprocessing = parts.metadata.preprocessing
@@ -93,7 +93,7 @@ def openvino(parts: Parts) -> Iterator[Form]:
 
 
 def int8(parts: Parts) -> Iterator[Form]:
-    """For OpenVINO, quantized in one way after the other: the gate takes the first that passes."""
+    """The quantized file for OpenVINO, made in several ways; the first one that passes the gate is kept."""
     from game_classifier.deploy.openvino_file import add_preprocessing, convert_network, save_openvino
     from game_classifier.deploy.quantize import Validation, quantized_models
 
@@ -113,7 +113,7 @@ def int8(parts: Parts) -> Iterator[Form]:
 
 
 def compiled(parts: Parts) -> Iterator[Form]:
-    """Compiled by AOTInductor for machines like this one: not among `installed_formats`, for its price."""
+    """Compiled by AOTInductor for machines like this one; not in `installed_formats`, because it takes long to make."""
     from game_classifier.deploy.compiled_file import compile_network, save_compiled
 
     archive = compile_network(answering(parts.folded), parts.metadata.preprocessing)
@@ -141,7 +141,7 @@ FORMATS: dict[str, Callable[[Parts], Iterator[Form]]] = {
 
 
 def installed_formats() -> list[str]:
-    """All formats but the compiled one, and but those whose optional library is missing."""
+    """All formats except the compiled one and those whose optional library is missing."""
     from game_classifier.deploy.quantize import is_available
 
     return [name for name in FORMATS if name != "pt2" and (name != "int8" or is_available())]

@@ -1,4 +1,4 @@
-"""The real frames that a conversion works with: those the gate asks about, and those INT8 is calibrated on."""
+"""The real frames of a conversion: frames for the gate, and frames to calibrate INT8 with."""
 
 from collections import defaultdict
 
@@ -46,7 +46,7 @@ def _read(
     read = np.concatenate([batch.rows for batch in batches])
     if not len(read):
         raise InputError(
-            f"{frames.source}: none of {len(rows)} frames could be read; give a list of frames with -i, and --root"
-            " where its paths stand against another folder"
+            f"{frames.source}: none of {len(rows)} frames could be read; give another list with -i, or the folder of"
+            " its relative paths with --root"
         )
     return np.concatenate([batch.frames for batch in batches]), read

@@ -56,19 +56,19 @@ class Gate:
         expected_precision: str | None = None,
         megabytes: float | None = None,
     ) -> Row:
-        """Run a form over the frames; its class names and precision, where given, must be those expected."""
+        """Run a form over the frames; if class names and precision are given, the form's own must agree."""
         figures = self._figures(in_batches(infer, self.frames.frames), self.expected)
         complaint = self._complaint(figures, precision)
         if expected_precision not in (None, precision):
             complaint = f"it runs in {precision}, not in {expected_precision}"
         if class_names is not None and tuple(class_names) != self.class_names:
-            complaint = "its class names are not the checkpoint's, or in another order"
+            complaint = "its class names, or their order, differ from the checkpoint's"
         return Row(step, precision, figures, megabytes, milliseconds(infer, self.frames.frames), complaint)
 
     def compare(
         self, step: str, precision: str, answers: np.ndarray, expected: np.ndarray, ms: float, *, judged: bool
     ) -> Row:
-        """A row of answers [N, ...] that were made elsewhere, beside others than the trained network's."""
+        """A row for answers [N, ...] that the caller computed, compared with `expected` answers of the caller."""
         figures = self._figures(answers, expected)
         return Row(step, precision, figures, None, ms, self._complaint(figures, precision) if judged else "")
 
@@ -95,16 +95,16 @@ def gate_table(task: Task, rows: Sequence[Row]) -> str:
         for row in rows
     ]
     cells = [list(row.values()) for row in shown]
-    return table("Conversion, beside the trained network", list(shown[0]), cells, first_number=2)
+    return table("Conversion, compared with the trained network", list(shown[0]), cells, first_number=2)
 
 
 def in_batches(infer: Infer, frames: np.ndarray) -> np.ndarray:
-    """Answers [N, ...], by batches as in use."""
+    """Answers [N, ...], computed in batches as in use."""
     return np.concatenate([infer(frames[start : start + BATCH]) for start in range(0, len(frames), BATCH)])
 
 
 def milliseconds(infer: Infer, frames: np.ndarray) -> float:
-    """Median time of a frame in batches of 32, or of as many as there are."""
+    """Median time of a frame in batches of 32, or fewer if there are fewer frames."""
     batch = frames[:BATCH]
     infer(batch)  # the first run plans
     times = []

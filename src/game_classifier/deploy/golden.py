@@ -1,4 +1,4 @@
-"""Golden vectors: a few frames and the answers to them, by which a service in any language can test itself."""
+"""Golden vectors: a few frames with their answers, so that a service in any language can test itself."""
 
 import io
 from collections.abc import Sequence
@@ -15,8 +15,8 @@ from game_classifier.storage import make_folder, replacing, write_json
 def write_golden(folder: Path, classifier: Runner, paths: Sequence[str]) -> None:
     """Write `folder/N.ppm`, whole frames as raw RGB, and `golden.json` with the probabilities of each.
 
-    PPM, since every language reads it in a few lines and no decoder can differ. The frames are decoded at full
-    size, and resized where `classifier` does it: inside its file.
+    The format is PPM, because every language reads it in a few lines and decoders cannot differ. The frames have their
+    full size; `classifier` resizes them inside its file.
     """
     make_folder(folder)
     answers = []

@@ -44,7 +44,7 @@ def export_network(network: nn.Module, preprocessing: Preprocessing, optimize: b
 
 
 def export_classifier(network: nn.Module, preprocessing: Preprocessing) -> onnx.ModelProto:
-    """What is deployed: `frames` uint8 RGB [n, h, w, 3] -> `probabilities` float32 [n, C].
+    """The deployed graph: `frames` uint8 RGB [n, h, w, 3] -> `probabilities` float32 [n, C].
 
     h and w are free where whole frames are squashed; other ways to resize stay outside.
     """

@@ -28,7 +28,7 @@ def convert_network(network: nn.Module, preprocessing: Preprocessing) -> ov.Mode
 
 
 def add_preprocessing(core: ov.Model, preprocessing: Preprocessing) -> ov.Model:
-    """What is deployed: `frames` uint8 RGB [N, H, W, 3] -> `probabilities` float32 [N, C].
+    """The deployed graph: `frames` uint8 RGB [N, H, W, 3] -> `probabilities` float32 [N, C].
 
     H and W are free where whole frames are squashed; other ways to resize stay outside.
     """

@@ -14,7 +14,7 @@ from game_classifier.errors import InputError
 
 @dataclass(frozen=True)
 class Validation:
-    """What accuracy control keeps up."""
+    """Frames and targets for accuracy control."""
 
     pixels: np.ndarray  # float32 [N, 3, H, W]
     targets: np.ndarray  # [N]
@@ -34,11 +34,11 @@ def is_available() -> bool:
 def quantized_models(
     core: ov.Model, calibration: np.ndarray, validation: Validation, max_drop: float
 ) -> Iterator[tuple[str, ov.Model]]:
-    """Yield (way, INT8 network) from the cheapest way to the one that loses least; each is made when asked for.
+    """Yield (way, INT8 network) from the cheapest way to the most accurate one; each is made on demand.
 
     `core` takes pixels float32 [N, 3, H, W]; `calibration` are such pixels of training frames, balanced over the
     classes. Weights are quantized by channel. The last way returns layers to floating point until the hits on
-    `validation` fall by no more than `max_drop`; it is left out where there are no such frames. Raises InputError when
+    `validation` fall by no more than `max_drop`; it is left out if there are no such frames. Raises InputError when
     NNCF is not installed.
     """
     if not is_available():
@@ -48,7 +48,7 @@ def quantized_models(
 
     nncf.set_log_level(logging.ERROR)
     frames = nncf.Dataset([frame[None] for frame in calibration])
-    # NNCF's faster bias correction takes as long here and loses more: see README.md, "INT8".
+    # NNCF's faster bias correction takes as long here and loses more accuracy: see docs/conversion.md.
     common: dict[str, Any] = {
         "subset_size": len(calibration),
         "target_device": nncf.TargetDevice.CPU,

@@ -1,7 +1,7 @@
 """Frames decoded and resized once, kept in a file that every process maps: training reads them each epoch.
 
-The file's name is the hash of the list's files (their paths, sizes and times) and of the preprocessing, so a cache
-that was made from anything else is never found. Its layout is the frames uint8 [cached, height, width, 3], then
+The file's name is the hash of the list's files (their paths, sizes and times) and of the preprocessing, so a cache that
+was made from other files is never used. Its layout is the frames uint8 [cached, height, width, 3], then
 their statuses uint8 [cached].
 """
 
@@ -17,7 +17,7 @@ from game_classifier.frames.decode import FrameError, FrameStatus, Preprocessing
 from game_classifier.frames.loader import load_batches
 from game_classifier.storage import replacing
 
-LAYOUT = 1  # to be raised when a change of frames.py gives other pixels
+LAYOUT = 1  # increase it when a change of decode.py gives other pixels
 SUFFIX = ".frames"
 ROWS_AT_A_TIME = 64
 
@@ -42,9 +42,9 @@ class FrameCache:
 def open_cache(
     folder: Path, paths: Sequence[str], preprocessing: Preprocessing, budget: int, threads: int
 ) -> FrameCache:
-    """Map the cache of `paths` in `folder`, which is made first where there is none; `budget` is in bytes.
+    """Map the cache of `paths` in `folder`, and make it first if there is none; `budget` is in bytes.
 
-    The file appears only when it is whole. It is written from its beginning to its end, so that a full disk is
+    The file appears only when it is complete. It is written from its beginning to its end, so that a full disk is
     an OSError here and not the end of a process that maps it, and memory stays flat.
     """
     frame_bytes = preprocessing.height * preprocessing.width * 3

@@ -31,7 +31,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class FrameStatus(IntEnum):
-    """What became of a frame; stored as u1 in the results, so a value never changes its meaning."""
+    """The result of reading a frame; stored as u1 in the results, so a value never changes its meaning."""
 
     OK = 0
     MISSING = 1  # no such file
@@ -54,7 +54,7 @@ class FrameError(Exception):
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What happens between a frame and the network; kept in checkpoints and artifacts."""
+    """The preprocessing between a frame and the network; stored in checkpoints and deployed files."""
 
     height: int
     width: int
@@ -68,7 +68,7 @@ class Preprocessing:
         return mean.astype(np.float32), (1 / std).astype(np.float32)
 
     def in_words(self) -> str:
-        """What is done to a frame, for whoever must do it elsewhere."""
+        """The preprocessing in words, for programs that do it themselves."""
         size = f"{self.height}x{self.width}"
         preparation = {
             "squash": f"both sides scaled to {size}",
@@ -93,7 +93,7 @@ WHOLE = Preprocessing(1, 1)  # any frame suffices for it
 
 @dataclass(frozen=True)
 class Header:
-    """What an image file says of itself before its pixels."""
+    """The header of an image file."""
 
     format: str  # Pillow's name for it: "JPEG", "PNG" ...
     mode: str  # Pillow's name for the pixels as stored: "YCbCr", "L", "RGB", "CMYK", "P", "I;16" ...
@@ -151,7 +151,7 @@ def decode(data: bytes, preprocessing: Preprocessing) -> np.ndarray:
 
 
 def look_at(data: bytes, preprocessing: Preprocessing) -> tuple[np.ndarray, Header]:
-    """Decode an image file's bytes to its greys uint8 [H, W, 1], as cheaply as its pixels can all be gone through.
+    """Decode an image file's bytes to its greys uint8 [H, W, 1], in the cheapest way that reads all pixels.
 
     Greys are the weighted sums of ITU-R BT.601, which a JPEG stores as they are. A JPEG comes at 1/8 of its size
     where that suffices for what `preprocessing` resizes to: the means of 8x8 blocks, a fifth cheaper than 1/4.
@@ -206,7 +206,7 @@ def _is_rotated(data: bytes) -> bool:
 
 
 def _has_exif(data: bytes) -> bool:
-    """Whether EXIF stands before the pixels of a JPEG; walking the segments is faster than a search in all bytes."""
+    """Whether a JPEG has EXIF before its pixels; walking the segments is faster than a search in all bytes."""
     position = 2
     while data[position : position + 1] == b"\xff":
         marker = data[position + 1 : position + 2]
@@ -271,7 +271,7 @@ def resize_frames(frames: Tensor, height: int, width: int, resize: str) -> Tenso
     """Resize uint8 frames [N, 3, H, W] to uint8 [N, 3, height, width], bilinear with antialiasing.
 
     squash scales both sides, letterbox keeps the shape and pads with black, center_crop keeps the shape
-    and cuts. Frames of the right size come back as they are, in each mode. TorchScript compiles this very
+    and cuts. Frames of the right size come back as they are, in each mode. TorchScript compiles this
     function into the deploy file, so that a C++ service resizes exactly as training did.
     """
     if frames.shape[2] == height and frames.shape[3] == width:

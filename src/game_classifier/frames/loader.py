@@ -15,7 +15,7 @@ BATCHES_AHEAD = 3
 
 
 class FrameReader(Protocol):
-    """The first rows of a list, decoded before."""
+    """The first rows of a list, already decoded."""
 
     def __len__(self) -> int: ...
 

@@ -27,13 +27,13 @@ AT_THE_EDGE = 2.0  # a place drawn from -2..2 and cut to -1..1 lies at an edge h
 
 
 def picture_places(uniform: Uniform, count: int) -> tuple[Tensor, Tensor]:
-    """Where the game's picture stands: its shares of the sides and its centre in -1..1, float [count, 2] of (x, y)."""
+    """The place of the game's picture: its shares of the sides and its centre in -1..1, float [count, 2] of (x, y)."""
     share = torch.stack([uniform(*PICTURE_WIDTH, count), uniform(*PICTURE_HEIGHT, count)], 1)
     return share, (1 - share) * uniform(-AT_THE_EDGE, AT_THE_EDGE, count, 2).clamp(-1, 1)
 
 
 def dress(pixels: Tensor, share: Tensor, centre: Tensor, uniform: Uniform) -> Tensor:
-    """Lay background, chat, webcam and banner around and over pictures that stand at `share` and `centre`.
+    """Lay background, chat, webcam and banner around and over the pictures at `share` and `centre`.
 
     Float [N, 3, H, W] in 0..255 in and out; outside of its picture a frame holds nothing yet.
     """
@@ -41,7 +41,7 @@ def dress(pixels: Tensor, share: Tensor, centre: Tensor, uniform: Uniform) -> Te
     inside = _box(height, width, share, centre)
     pixels = torch.where(inside, pixels, _background(pixels, uniform))
 
-    side = uniform(-1, 1, count).sign()  # the chat stands on the left or on the right
+    side = uniform(-1, 1, count).sign()  # the chat is on the left or on the right
     chat_share = torch.stack([uniform(*CHAT_WIDTH, count), uniform(0.3, 0.9, count)], 1)
     chat = _box(height, width, chat_share, _at(side, uniform(-1, 1, count), chat_share))
     chat = chat & _letters(height, width, uniform, count) & _happens(uniform, CHAT, count)
@@ -71,7 +71,7 @@ def _background(pixels: Tensor, uniform: Uniform) -> Tensor:
 
 
 def _at(x: Tensor, y: Tensor, share: Tensor) -> Tensor:
-    """The centre, float [N, 2], of boxes of `share` at places in -1..1, of which -1 and 1 touch the edges."""
+    """The centre, float [N, 2], of boxes of `share` at places in -1..1; at -1 and 1 they touch the edges."""
     return torch.stack([x, y], 1) * (1 - share)
 
 

@@ -1,4 +1,4 @@
-"""Class names and their indices: `annotations.txt`, one `name index` a line."""
+"""Class names and their indices: `annotations.txt`, with one `name index` in each line."""
 
 import hashlib
 import re
@@ -30,15 +30,15 @@ def read_class_names(path: Path) -> tuple[str, ...]:
             raise InputError(f"{where}: {line!r} is not `name index`, such as `space invaders 7`")
         name, index = match["name"], int(match["index"])
         if index in by_index:
-            raise InputError(f"{where}: index {index} is already that of {by_index[index]!r}; give each class its own")
+            raise InputError(f"{where}: index {index} already belongs to {by_index[index]!r}; give each class its own")
         if name in line_of_name:
-            raise InputError(f"{where}: class {name!r} stands on line {line_of_name[name]} already; remove one")
+            raise InputError(f"{where}: class {name!r} is already on line {line_of_name[name]}; remove one of them")
         if not is_utf8(name):
             raise InputError(f"{where}: {name!r} is not UTF-8; save the file in UTF-8")
         by_index[index] = name
         line_of_name[name] = number
     if not by_index:
-        raise InputError(f"{path}: no classes; write one `name index` a line, or run tool/get_annotation.py")
+        raise InputError(f"{path}: no classes; write one `name index` in each line, or run tool/get_annotation.py")
     missing = next((index for index in range(len(by_index)) if index not in by_index), None)
     if missing is not None:
         raise InputError(

@@ -1,4 +1,4 @@
-"""A data set as training takes it: a folder with annotations.txt, train.txt and val.txt."""
+"""A data set for training: a folder with annotations.txt, train.txt and val.txt."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,17 +15,17 @@ VAL_LIST = "val.txt"
 
 @dataclass(frozen=True)
 class Dataset:
-    """Class names and the two lists, whose files are all there."""
+    """Class names and the two lists, whose files all exist."""
 
     folder: Path
-    root: Path | None  # that relative paths in the lists stand against; None for `folder`
+    root: Path | None  # folder of the relative paths in the lists; None for `folder`
     class_names: tuple[str, ...]
     train: FileList
     val: FileList
 
 
 def read_dataset(folder: Path, root: Path | None = None) -> Dataset:
-    """Read `folder`; paths in the lists stand against `root`, or else against `folder`.
+    """Read `folder`; relative paths in the lists start at `root`, or else at `folder`.
 
     Raises InputError naming the file and line that is wrong.
     """
@@ -35,7 +35,7 @@ def read_dataset(folder: Path, root: Path | None = None) -> Dataset:
         )
     class_names = read_class_names(folder / ANNOTATIONS)
     if len(class_names) < 2:
-        raise InputError(f"{folder / ANNOTATIONS}: one class only; a classifier needs at least two")
+        raise InputError(f"{folder / ANNOTATIONS}: only one class; a classifier needs at least two")
     lists = [read_file_list(folder / name, len(class_names), root) for name in (TRAIN_LIST, VAL_LIST)]
     for frames in lists:
         require_same_classes(frames, class_names, folder / ANNOTATIONS)

@@ -1,4 +1,4 @@
-"""Lists of frames: `path index` a line, or `path` alone where the class is not known."""
+"""Lists of frames: `path index` in each line, or `path` alone if the class is not known."""
 
 import hashlib
 import re
@@ -28,7 +28,7 @@ class FileList:
     paths: list[str]  # as the program can open them
     labels: np.ndarray  # int32 [N], UNLABELLED where the line is a path alone
     sha256: str  # of the list's lines, and of the root they were given
-    root: Path | None = None  # that relative paths stand against; None for the list's own folder
+    root: Path | None = None  # folder of the relative paths; None for the list's own folder
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -38,7 +38,7 @@ class FileList:
         return read_file(self.paths[row])
 
     def is_current(self) -> bool:
-        """Whether the list, or the folder's contents, is still what was read."""
+        """Whether the list, or the content of the folder, is unchanged since it was read."""
         try:
             if self.source.is_dir():
                 return list_of_images(self.source).sha256 == self.sha256
@@ -48,10 +48,10 @@ class FileList:
 
 
 def read_file_list(path: Path, num_classes: int, root: Path | None = None) -> FileList:
-    """Read a list; relative paths stand against `root`, or else against the list's own folder.
+    """Read a list; relative paths start at `root`, or else at the list's own folder.
 
     Raises InputError, with file and line, for a line without a path and for a class outside
-    0..num_classes-1. Whether the files exist is not looked at here.
+    0..num_classes-1. Does not check whether the files exist.
     """
     base = root if root is not None else path.parent
     paths: list[str] = []
@@ -94,12 +94,12 @@ def require_complete(frames: FileList) -> None:
         where = f"{frames.source}:{row + 1}"
         if label == UNLABELLED:
             raise InputError(
-                f"{where}: no class index after the path; each line to train or validate on is `path index`"
+                f"{where}: no class index after the path; training and validation need `path index` in each line"
             )
         if not Path(path).is_file():
             raise InputError(
                 f"{where}: no such file: {path}; make the lists again with tool/get_annotation.py,"
-                " or give the folder that the paths stand against with --root"
+                " or give the folder of the relative paths with --root"
             )
 
 
@@ -112,5 +112,5 @@ def write_lines(path: Path, lines: Sequence[str]) -> None:
     """Write the lines of a list; InputError for one that a list cannot hold."""
     broken = next((line for line in lines if "\n" in line or "\r" in line), None)
     if broken is not None:
-        raise InputError(f"{broken!r}: a file name with a line break cannot stand in a list; rename it")
+        raise InputError(f"{broken!r}: a list cannot hold a file name with a line break; rename the file")
     write_text(path, "".join(f"{line}\n" for line in lines))

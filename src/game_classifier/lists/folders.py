@@ -1,11 +1,11 @@
-"""Class folders: one folder a class, with its images in it or in folders below it."""
+"""Class folders: one folder for each class, with its images in it or in folders below it."""
 
 import os
 from pathlib import Path
 
 from game_classifier.errors import InputError
 
-# A file is an image by its name here; what it really holds is found when it is read.
+# Here the name decides whether a file is an image; its real content is found when it is read.
 IMAGE_SUFFIXES = frozenset(
     [
         ".jpg",
@@ -30,7 +30,7 @@ IMAGE_SUFFIXES = frozenset(
 def list_class_folders(source: Path) -> dict[str, list[str]]:
     """Return {class name: its images' paths relative to `source`, with `/`}, all sorted by code point.
 
-    Directory order differs between machines, hence the sorting. Hidden files and folders are passed over.
+    Directory order differs between machines, hence the sorting. Hidden files and folders are skipped.
     Raises InputError when `source` is no folder, holds no class folder, or a class holds no image.
     """
     if not source.is_dir():

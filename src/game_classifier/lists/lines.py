@@ -13,7 +13,7 @@ def read_lines(path: Path) -> list[str]:
     hold.
     """
     if path.is_dir():
-        raise InputError(f"{path}: is a folder, not a list; name the file in it")
+        raise InputError(f"{path}: is a folder, not a list; give the file in it")
     try:
         data = path.read_bytes()
     except FileNotFoundError:

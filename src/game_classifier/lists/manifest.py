@@ -1,6 +1,6 @@
 """`lists.json` beside lists: the class list that their indices were made for.
 
-A list holds indices, not names; read with another class order it would score every frame against a wrong class.
+A list holds indices, not names. With another class order, every frame would be scored against a wrong class.
 """
 
 import json
@@ -16,7 +16,7 @@ MANIFEST = "lists.json"
 
 
 def write_list_manifest(folder: Path, class_names: Sequence[str], lists: Sequence[str]) -> None:
-    """Say which class list the files named `lists` in `folder` were made for; what is said of others stays."""
+    """Record which class list the files named `lists` in `folder` were made for; entries of other files stay."""
     path = folder / MANIFEST
     known = _read(path)
     entry = {"class_hash": class_hash(class_names), "class_names": list(class_names)}
@@ -26,7 +26,7 @@ def write_list_manifest(folder: Path, class_names: Sequence[str], lists: Sequenc
 def require_same_classes(frames: FileList, class_names: Sequence[str], owner: Path) -> None:
     """Raise InputError when the list was made for another class list than that of `owner`, a file.
 
-    A list that only lacks classes which `owner` appended later is as good as new. A list without manifest passes.
+    A list that only lacks classes that `owner` appended later passes, and so does a list without a manifest.
     """
     entry = _read(frames.source.parent / MANIFEST).get(frames.source.name)
     if entry is None or entry["class_hash"] == class_hash(class_names):
@@ -41,7 +41,7 @@ def require_same_classes(frames: FileList, class_names: Sequence[str], owner: Pa
     names = [names[differing] if differing < len(names) else "none" for names in (theirs, class_names)]
     raise InputError(
         f"{frames.source}: made for another class list than {owner}: class {differing} is {names[0]!r} in the list and"
-        f" {names[1]!r} there; make the lists again by tool/get_annotation.py --classes with that class order"
+        f" {names[1]!r} there; make the lists again with tool/get_annotation.py --classes and a file in that order"
     )
 
 

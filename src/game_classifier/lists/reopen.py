@@ -1,4 +1,4 @@
-"""The list that predictions were made of, as long as it is still there as it was."""
+"""Opening the list of some predictions again, if it still exists and is unchanged."""
 
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,9 @@ HEAD = 4096
 
 
 def reopen_list(manifest: dict[str, Any]) -> FileList | None:
-    """Return the list, folder or tar that a manifest names; None where it is gone, or is another now.
+    """Return the list, folder or tar that a manifest names; None if it is gone or has changed.
 
-    Row i of the predictions is its frame i. Predictions outlive what they were made of, so that is no error.
+    Row i of the predictions is its frame i. A missing list is not an error, because predictions may outlive it.
     """
     name, root = manifest.get("list"), manifest.get("root")
     if not name:

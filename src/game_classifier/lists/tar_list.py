@@ -24,7 +24,7 @@ class TarList(FileList):
     sizes: np.ndarray  # int64 [N]
 
     def is_current(self) -> bool:
-        """Whether the tar is still what was indexed."""
+        """Whether the tar is unchanged since it was indexed."""
         try:
             return read_tar_list(self.source).sha256 == self.sha256
         except InputError:
@@ -42,10 +42,10 @@ class TarList(FileList):
 
 
 def read_tar_list(path: Path) -> TarList:
-    """Index a tar; members that are no files, or not named as images are, are passed over.
+    """Index a tar; skip members that are not files or do not have the name of an image.
 
-    Raises InputError when it is no tar, compressed (whose frames cannot be reached one by one) or damaged, and
-    when it holds no images.
+    Raises InputError when it is not a tar, when it is compressed (frames could not be read one by one) or damaged,
+    and when it holds no images.
     """
     names, offsets, sizes = [], [], []
     try:

@@ -1,4 +1,4 @@
-"""A checkpoint made of weights from elsewhere, so that they convert as ours do."""
+"""Making a checkpoint of another project's weights, so that they convert like ours."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,16 +13,16 @@ from game_classifier.models.zoo import build_model
 def adopt_weights(
     path: Path, network_name: str, class_names: Sequence[str], preprocessing: Preprocessing
 ) -> tuple[Checkpoint, str]:
-    """Return (checkpoint, whose weights they are) of a file that `load_weights` reads.
+    """Return (checkpoint, name of the weights' source) of a file that `load_weights` reads.
 
-    Raises InputError as that does, and when the file's classifier is not one of exactly these classes: a new one
-    would be random.
+    Raises the same InputErrors as `load_weights`, and one if the file's classifier does not have exactly these classes:
+    a new classifier would be random.
     """
     network = build_model(network_name, len(class_names))
     loaded = load_weights(network, network_name, class_names, path)
     if loaded.head != "kept":
         raise InputError(
-            f"{path}: its classifier is not that of the {len(class_names)} classes given ({loaded.head});"
-            " give the class list that it was trained with by -c FILE"
+            f"{path}: its classifier does not have the {len(class_names)} classes given ({loaded.head});"
+            " give the class list that it was trained with, with -c FILE"
         )
     return Checkpoint(network_name, tuple(class_names), preprocessing, network.state_dict(), 0), loaded.kind

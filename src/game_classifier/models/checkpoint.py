@@ -23,10 +23,10 @@ FORMAT_VERSION = 1
 
 @dataclass
 class Checkpoint:
-    """A trained network with all that is needed to use it, or to go on training it."""
+    """A trained network with everything needed to use it, or to continue its training."""
 
     network: str  # a name that build_model knows
-    class_names: tuple[str, ...]  # in index order: the class order lives here, never in folder order
+    class_names: tuple[str, ...]  # in index order: the checkpoint defines the class order, never the folders
     preprocessing: Preprocessing
     state_dict: dict[str, torch.Tensor]  # of the training form
     epoch: int  # epochs done
@@ -51,7 +51,7 @@ class Checkpoint:
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write `path` in one step; InputError, with what stood there before left whole, when the disk is full."""
+    """Write `path` in one step; InputError if the disk is full, and then an earlier file stays unchanged."""
     values = {
         **{name: getattr(checkpoint, name) for name in checkpoint.__dataclass_fields__},
         "format": FORMAT,
@@ -69,13 +69,13 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         if not isinstance(cause, OSError):
             raise
         raise InputError(
-            f"{path}: cannot be written ({cause.strerror}); what stood there is whole;"
-            " make room, and go on with --resume"
+            f"{path}: cannot be written ({cause.strerror}); the earlier file is unchanged;"
+            " free some space, and continue with --resume"
         ) from None
 
 
 def weights_hash(state_dict: dict[str, torch.Tensor]) -> str:
-    """SHA-256 (hex) of names and values: what tells two trainings apart, whatever file holds them."""
+    """SHA-256 (hex) of names and values: it identifies a training in any kind of file."""
     digest = hashlib.sha256()
     for name, value in state_dict.items():
         digest.update(f"{name} {value.dtype} {list(value.shape)}\n".encode())
@@ -84,7 +84,7 @@ def weights_hash(state_dict: dict[str, torch.Tensor]) -> str:
 
 
 def _canonical(value: Any) -> Any:
-    """The same value, from which pickle makes the same bytes whatever was loaded before and what was made anew.
+    """The same value, from which pickle makes the same bytes whether its parts were loaded or newly made.
 
     Pickle writes a string that it has met before, as the same object, as a reference to it.
     """
@@ -100,12 +100,12 @@ def _canonical(value: Any) -> Any:
 def load_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint onto the CPU; nothing in the file is ever executed (`weights_only`).
 
-    Raises InputError when there is no such file, or when it is not a whole checkpoint of this tool.
+    Raises InputError if there is no such file, or if it is not a complete checkpoint of this tool.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such checkpoint; src/main_train.py writes OUT/model/NETWORK_best.pth")
     try:
-        with warnings.catch_warnings(action="ignore"):  # of a deployed file it advises torch.jit.load
+        with warnings.catch_warnings(action="ignore"):  # for a deployed file it advises torch.jit.load
             values = torch.load(path, map_location="cpu", weights_only=True)
     except (
         pickle.UnpicklingError,
@@ -135,7 +135,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     needed = [each.name for each in fields(Checkpoint) if each.default_factory is MISSING and each.default is MISSING]
     missing = [name for name in needed if name not in values]
     if missing:
-        raise InputError(f"{path}: not a whole checkpoint, it lacks {', '.join(missing)}; give another one")
+        raise InputError(f"{path}: not a complete checkpoint, it lacks {', '.join(missing)}; give another one")
     known = {each.name: values[each.name] for each in fields(Checkpoint) if each.name in values}
     known["class_names"] = tuple(known["class_names"])
     known["preprocessing"] = Preprocessing.from_dict(known["preprocessing"])

@@ -1,4 +1,4 @@
-"""What a network costs: parameters, operators, and multiply-adds for one frame, in its training and deployed form."""
+"""The cost of a network: parameters, operators, and multiply-adds for one frame, in training and deployed form."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ COST_HEADER = ["Network", "Source", "Input", "Parameters", "Deployed", "MACs", "
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one form of a network."""
+    """The cost of one form of a network."""
 
     parameters: int  # trainable values
     macs: int  # multiply-adds of one frame
@@ -45,7 +45,7 @@ def cost(network: nn.Module, height: int, width: int | None = None) -> Cost:
 def operators(network: nn.Module, height: int, width: int | None = None) -> Counter[str]:
     """How often each of torch's operators runs, such as conv2d."""
     graph = torch.export.export(network, (torch.zeros(2, 3, height, width or height),)).graph
-    # Python's getitem, as after a split, stands among the calls too.
+    # Python's getitem, as after a split, is among the calls too.
     called = [node.target for node in graph.nodes if isinstance(node.target, torch._ops.OpOverload)]
     # aten.conv2d.default -> conv2d; an operator in place, such as relu_, is the same operator.
     names = [str(operator).split(".")[1].rstrip("_") for operator in called]
@@ -53,7 +53,7 @@ def operators(network: nn.Module, height: int, width: int | None = None) -> Coun
 
 
 def costs_of_forms(name: str, num_classes: int, size: int) -> tuple[Cost, Cost]:
-    """Of the training form and of the deployed one, without memory or time for any weights."""
+    """The costs of the training form and the deployed form, without memory or time for any weights."""
     with torch.device("meta"):
         network = build_model(name, num_classes)
         folded = fold(network)

@@ -128,7 +128,7 @@ def depthwise(channels: int, stride: int = 1, activation: type[nn.Module] = nn.I
 
 
 def squeeze_excite(channels: int) -> SqueezeExcite:
-    """Weights of the channels from their means, by a quarter as many (Hu et al., 2018), with a hard sigmoid."""
+    """Weights of the channels from their means, through a quarter as many (Hu et al., 2018), with a hard sigmoid."""
     return SqueezeExcite(channels, rd_channels=channels // 4, gate_layer="hard_sigmoid")
 
 

@@ -11,8 +11,8 @@ def fold(network: nn.Module) -> nn.Module:
     """Return a float32 copy in evaluation mode, with fewer layers that compute the same.
 
     The branches of each RepVGG block become one convolution. In YOLOv5, RepYOLO and ESNet, BatchNorm goes into its
-    convolution too, and Focus and parallel max-pools become what models/rewrites.py proves equal. timm's other layers
-    stay as they are, unless they know themselves how to fold.
+    convolution too, and models/rewrites.py replaces Focus and parallel max-pools with equal plain layers. timm's other
+    layers stay unchanged, unless they can fold themselves.
 
     Folding is done in float64: in float32 it errs by 1e-5 at logits of 20, in float64 by 2e-14. A network
     without such layers is only copied. Convolutions keep their weights in

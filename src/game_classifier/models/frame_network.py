@@ -7,14 +7,14 @@ from game_classifier.frames.decode import Preprocessing, resize_frames
 
 
 def answering(network: nn.Module) -> nn.Module:
-    """The network with the layer that turns its outputs into answers: class probabilities, of logits."""
+    """The network with the layer that turns its outputs into answers: logits into class probabilities."""
     return nn.Sequential(network, nn.Softmax(dim=1)).eval()
 
 
 class FrameNetwork(nn.Module):
-    """uint8 RGB frames [N, H, W, 3] of any size -> answers float32 [N, ...]: what is deployed.
+    """The deployed module: uint8 RGB frames [N, H, W, 3] of any size -> answers float32 [N, ...].
 
-    Resizing and normalising are inside, so a caller in any language hands over the frame as it is.
+    Resizing and normalising are inside, so a caller in any language passes the frame unchanged.
     Validation, batch prediction and the deployed file all run this module. `network` is one of `answering`.
     """
 

@@ -1,4 +1,4 @@
-"""RepVGG: timm's networks as their authors train them, the one published variant that timm has not, and a tiny one."""
+"""RepVGG: timm's networks as their authors train them, the one published variant that timm lacks, and a tiny one."""
 
 import timm
 from timm.models.byobnet import ByoBlockCfg, ByobNet, ByoModelCfg
@@ -20,7 +20,7 @@ def _b1g2(num_classes: int) -> ByobNet:
     """B1 whose every second block has two groups, as timm's B1g4 has four."""
 
     def group_size(channels: int, block: int) -> int:
-        return channels // 2 if block % 2 else 0  # blocks after the stem count from 0; 0 stands for one group
+        return channels // 2 if block % 2 else 0  # blocks after the stem count from 0; 0 means one group
 
     blocks = tuple(
         ByoBlockCfg(type="rep", d=depth, c=channels, gs=group_size)

@@ -84,9 +84,9 @@ class SPPF(nn.Module):
 
 
 def focus_to_convolution(focus: Focus) -> ConvNormAct:
-    """Return the one strided convolution that `focus` is, with its weights, and with the very same BatchNorm.
+    """Return the one strided convolution that `focus` is, with its weights, and with the same BatchNorm.
 
-    A kernel of k, which must be odd, becomes one of 2k at stride 2: weight u of phase a stands at 2u + a. For
+    A kernel of k, which must be odd, becomes one of 2k at stride 2: weight u of phase a is at 2u + a. For
     k = 3 that is YOLOv5 v6.0's layer 0, 6x6 with padding 2. Equal at every pixel, borders and odd sizes included;
     only the order of the sums differs (1e-13 in float64). As many weights, as many multiplications.
     """
@@ -105,11 +105,11 @@ def focus_to_convolution(focus: Focus) -> ConvNormAct:
 
 
 def spp_to_sppf(spp: SPP) -> SPPF:
-    """Return the SPPF that gives the very same values as `spp`, to the bit, and shares its convolutions with it.
+    """Return the SPPF that gives the same values as `spp`, to the bit, and shares its convolutions with it.
 
     Pooling n times over k is pooling once over n(k - 1) + 1, borders included: maxima of maxima over windows
-    that overlap. Raises ValueError for kernel sizes that are no such row. Gradients are the same too, but where
-    several values of a window are the largest: which of them gets it may differ.
+    that overlap. Raises ValueError for other kernel sizes. Gradients are the same too, except where several values of a
+    window are the largest: a different one of them may get the gradient.
     """
     smallest, times = spp.kernel_sizes[0], len(spp.kernel_sizes)
     if list(spp.kernel_sizes) != [n * (smallest - 1) + 1 for n in range(1, times + 1)] or smallest % 2 == 0:

@@ -1,4 +1,4 @@
-"""Start weights from elsewhere: RepVGG files of other tools, timm, torchvision, checkpoints of this tool."""
+"""Start weights from other projects: RepVGG files of other tools, timm, torchvision, checkpoints of this tool."""
 
 import re
 import warnings
@@ -20,7 +20,7 @@ SUFFIXES = (".pth.tar", ".pth", ".pt", ".safetensors", ".bin")
 AVERAGED = ("state_dict_ema", "model_ema", "ema")  # timm; torchvision; DingXiaoH/RepVGG's main.py
 CURRENT = ("state_dict", "model")
 WRAPPERS = ("module.", "_orig_mod.")  # DataParallel and its kin; torch.compile
-DEPLOY = {"rbr_reparam", "branch_reparam", "reparam_conv"}  # the folded convolution, in each source's words
+DEPLOY = {"rbr_reparam", "branch_reparam", "reparam_conv"}  # the name of the folded convolution in each source
 
 
 Rule = tuple[str, str | Callable[[re.Match[str]], str]]  # a pattern and what replaces it
@@ -60,18 +60,18 @@ SOURCES = (
 
 @dataclass(frozen=True)
 class Loaded:
-    """What was loaded, in words for people."""
+    """A description of the loaded weights for people."""
 
     source: Path
     kind: str  # whose names the weights had, such as "timm" or "this tool"
-    head: str  # what became of the classifier
+    head: str  # how the classifier was filled
 
 
 def find_weights(path: Path, network: str) -> Path:
     """Return `path` if it is a file; of a folder, the one file in it whose name contains the network's name.
 
-    Only letters and digits count, in either case: `RepVGG-A0-train.pth` is repvgg_a0. Deploy files are passed
-    over when there is another. Raises InputError for no such path, and for none or several such files.
+    Only letters and digits count, in either case: `RepVGG-A0-train.pth` is repvgg_a0. Deploy files are skipped
+    if there is another one. Raises InputError for no such path, and for none or several such files.
     """
     if path.is_file():
         return path
@@ -94,12 +94,12 @@ def load_weights(network: nn.Module, network_name: str, class_names: Sequence[st
 
     Reads checkpoints of this tool, DingXiaoH/RepVGG, mmpretrain and Awesome-Backbones, timm and torchvision: a
     dict of tensors, or a training checkpoint that holds one. Nothing in a file is executed. Every tensor of the
-    network must be there in its shape, and every one that is there must be used, but for the classifier: from a
-    checkpoint of this tool its rows are taken by class name; from elsewhere it is taken only if it has as many
-    rows, and else stays as it is.
+    network must be in the file with the same shape, and every tensor in the file must be used. The classifier is an
+    exception: from a checkpoint of this tool, its rows are copied by class name; from other projects, it is copied only
+    if it has the same number of rows, and else stays unchanged.
 
-    Raises InputError, and leaves the network as it was, when the file cannot be read safely, holds a deploy form
-    or does not fit.
+    Raises InputError, and leaves the network unchanged, if the file cannot be read safely, holds a deploy form or does
+    not fit.
     """
     values = _read(path)
     if values.get("format") == FORMAT:
@@ -118,7 +118,7 @@ def load_weights(network: nn.Module, network_name: str, class_names: Sequence[st
 
 
 class _Unread:
-    """Stands for a value beside the weights that nobody here needs: it takes what it is given and keeps nothing."""
+    """Replaces a value beside the weights that this project does not need: it accepts anything and keeps nothing."""
 
     def __init__(self, *parts: Any) -> None:
         pass
@@ -128,7 +128,7 @@ class _Unread:
 
 
 class _UnreadDict:
-    """The same for a dict, which the unpickler goes on to fill: it does so with kinds that it knows only."""
+    """The same for a dict: the unpickler fills it afterwards, which it does only for types that it knows."""
 
     def __new__(cls, *parts: Any) -> OrderedDict:
         return OrderedDict()
@@ -163,7 +163,7 @@ def _read(path: Path) -> Mapping[str, Any]:
         if path.name.lower().endswith(".safetensors"):
             values = load_file(path)
         else:
-            # Its warnings advise what is not to be done, such as torch.jit.load.
+            # Its warnings give wrong advice here, such as torch.jit.load.
             with warnings.catch_warnings(action="ignore"), torch.serialization.safe_globals(_stand_ins()):
                 values = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch names no exceptions: a damaged file raises nearly any
@@ -185,11 +185,11 @@ def _why_unreadable(error: Exception) -> str:
             " save its state_dict alone with the program that wrote it, and give that file"
         )
     reason = re.search(r"WeightsUnpickler error: (.+)", text) or re.search(r"(.*)", text)
-    return f"not a whole file of weights ({type(error).__name__}: {reason[1].strip()[:120]}); fetch it again"
+    return f"not a complete file of weights ({type(error).__name__}: {reason[1].strip()[:120]}); download it again"
 
 
 def _foreign_weights(path: Path, values: Mapping[str, Any], network_name: str) -> tuple[str, dict[str, Tensor]]:
-    """Whose weights they are, and the tensors under the names that this network has for them."""
+    """The source of the weights, and the tensors under this network's names."""
     container = next((name for name in (*AVERAGED, *CURRENT) if isinstance(values.get(name), Mapping)), None)
     held = values[container] if container else values
     # torch's AveragedModel counts its averages beside the network.
@@ -217,7 +217,7 @@ def _renamed(path: Path, weights: Mapping[str, Tensor], rules: Sequence[Rule]) -
         for pattern, replacement in rules:
             key = re.sub(pattern, replacement, key)
         if key in renamed:
-            raise InputError(f"{path}: {name} stands for {key}, which is there already; give a file of one tool")
+            raise InputError(f"{path}: {name} would become {key}, which already exists; give a file of one tool")
         renamed[key] = value
     return renamed
 
@@ -232,7 +232,7 @@ def _head_keys(network: nn.Module, own: Mapping[str, Tensor]) -> list[str]:
 def _require_fit(
     path: Path, network_name: str, own: Mapping[str, Tensor], weights: Mapping[str, Tensor], heads: Sequence[str]
 ) -> None:
-    """Raise InputError unless names and shapes agree, but for the number of rows of the classifier."""
+    """Raise InputError unless names and shapes agree, except for the number of rows of the classifier."""
     # Some tools drop the counts of batches, which BatchNorm with a fixed momentum never uses.
     missing = [key for key in own if key not in weights and not key.endswith(".num_batches_tracked")]
     unknown = [key for key in weights if key not in own]
@@ -241,10 +241,10 @@ def _require_fit(
         for key, value in weights.items()
         if key in own and not _fits(value, own[key], first=1 if key in heads else 0)
     ]
-    problems = {"not in the file": missing, "not in the network": unknown, "of another form": other}
+    problems = {"not in the file": missing, "not in the network": unknown, "of another shape or type": other}
     found = "; ".join(f"{problem}: {_some(keys)}" for problem, keys in problems.items() if keys)
     if found:
-        raise InputError(f"{path}: does not fit {network_name}, in its names: {found}; give weights of {network_name}")
+        raise InputError(f"{path}: does not fit {network_name}: {found}; give weights of {network_name}")
 
 
 def _fits(value: Tensor, own: Tensor, first: int) -> bool:
@@ -265,10 +265,10 @@ def _settle_head(
     theirs: Sequence[str] | None,
     ours: Sequence[str],
 ) -> str:
-    """Make the classifier in `weights` one of the classes `ours`, or leave it out; says in one phrase what it did."""
+    """Give the classifier in `weights` the classes `ours`, or leave it out; return in one phrase what was done."""
     rows = {len(weights[key]) for key in heads} | (set() if theirs is None else {len(theirs)})
     if len(rows) > 1:
-        raise InputError(f"{path}: its classifier's weight, bias and class names differ in number; fetch it again")
+        raise InputError(f"{path}: its classifier's weight, bias and class names differ in number; download it again")
     if rows <= {len(ours)} and (theirs is None or tuple(theirs) == tuple(ours)):
         return "kept"
     if theirs is None:  # which class a row was is not known

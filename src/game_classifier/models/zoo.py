@@ -88,15 +88,15 @@ def require_known(name: str) -> None:
         return
     near = ", ".join(difflib.get_close_matches(name, names, n=3)) or "repvgg_a0, squeezenet1_1"
     raise InputError(
-        f"network {name!r} is not known; near it: {near}, or another that src/main_train.py --list-networks shows,"
-        " or any name of timm.list_models()"
+        f"network {name!r} is not known; try {near}, or another name from src/main_train.py --list-networks or"
+        " timm.list_models()"
     )
 
 
 def build_model(name: str, num_classes: int) -> nn.Module:
     """Return the network in its training form with fresh weights: float [N, 3, H, W] -> logits [N, num_classes].
 
-    As all of timm's, it tells by `default_cfg["classifier"]` which modules' rows are classes.
+    Like all of timm's networks, its `default_cfg["classifier"]` names the modules whose rows are classes.
     """
     require_known(name)
     if name not in NETWORKS:
@@ -108,7 +108,7 @@ def build_model(name: str, num_classes: int) -> nn.Module:
 
 
 def library_of(name: str) -> str:
-    """Whose names the network's weights have."""
+    """The library whose names the network's weights have."""
     return NETWORKS[name].library if name in NETWORKS else TIMM
 
 
@@ -120,15 +120,15 @@ def task_name(name: str) -> str:
 def build_pretrained(name: str, num_classes: int) -> nn.Module:
     """Return the network with the weights of timm's hub and a fresh head; needs a network connection.
 
-    Raises InputError when there are none for `name`, or when they cannot be had.
+    Raises InputError if there are none for `name`, or if they cannot be downloaded.
     """
     network = build_model(name, num_classes)
     try:
         source = timm.create_model(name, pretrained=True, num_classes=num_classes)
     except Exception as error:  # the hub client raises many types for a missing connection
         raise InputError(
-            f"pretrained 'hub': no weights of {name!r} to be had ({next(iter(str(error).splitlines()), '')[:120]});"
-            " download them elsewhere and name the file by weights_path"
+            f"pretrained 'hub': cannot get weights of {name!r} ({next(iter(str(error).splitlines()), '')[:120]});"
+            " download them in another way and give the file with weights_path"
         ) from None
     network.load_state_dict(source.state_dict())
     return network
@@ -140,5 +140,5 @@ def parameter_count(network: nn.Module) -> int:
 
 
 def has_norm(network: nn.Module) -> bool:
-    """Whether the network normalises its features, be it by BatchNorm, LayerNorm or another."""
+    """Whether the network normalises its features, with BatchNorm, LayerNorm or another layer."""
     return any("norm" in type(module).__name__.lower() for module in network.modules())

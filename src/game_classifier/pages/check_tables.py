@@ -1,4 +1,4 @@
-"""The check of a data set for the terminal: what was found, the lists, the leakage."""
+"""The check of a data set for the terminal: findings, lists, leakage."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""What every page of a report shares: it stands alone, with pictures inside, and holds names of any kind."""
+"""The parts that all report pages share: one file with its pictures inside, and safe for names of any kind."""
 
 import base64
 import io

@@ -81,7 +81,7 @@ def _pair(results: Results, pair: np.void, frames: list[ShownFrame]) -> dict[str
 
 
 def _show(results: Results, groups: list[np.ndarray]) -> list[list[ShownFrame]]:
-    """The frames of each RANKED group, with pictures in this order as long as there is room."""
+    """The frames of each RANKED group; earlier groups get pictures first, as long as there is room."""
     files = _find_files(results, np.concatenate(groups))
     room = PICTURES_SIZE
     shown = []

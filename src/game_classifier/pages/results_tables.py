@@ -26,7 +26,7 @@ def confused_pairs_table(results: Results) -> str:
 
 
 def calibration_line(calibration: Calibration, top1: float) -> str:
-    """One sentence for the terminal: the error in points of percent, and what it is made of."""
+    """One line for the terminal: the calibration error in percentage points, and its two parts."""
     return (
         f"expected calibration error {percent(calibration.error())} ({BINS} bins): mean probability"
         f" {percent(calibration.mean_confidence())}, right {percent(top1)}"
@@ -99,7 +99,7 @@ def summary_rows(results: Results) -> list[tuple[str, str]]:
 
 
 def model_rows(results: Results) -> list[tuple[str, str, str, str, str]]:
-    """(model, start of its SHA-256, precision, runtime, lists) of each that the lists were predicted with."""
+    """(model, start of its SHA-256, precision, runtime, lists) for each model that predicted some of the lists."""
     lists: dict[tuple[str, ...], int] = {}
     for manifest in results.manifests:
         made_with = tuple(str(manifest.get(key) or "") for key in ("model", "model_sha256", "precision", "runtime"))

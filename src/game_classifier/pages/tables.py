@@ -51,13 +51,13 @@ def class_counts_table(counts: Mapping[str, Mapping[str, int]]) -> str:
 
 
 def predicted_counts_table(class_names: Sequence[str], counts: np.ndarray) -> str:
-    """How often each class was predicted, the most frequent first: what can be said without labels."""
+    """How often each class was predicted, the most frequent first; this needs no labels."""
     order = [index for index in np.argsort(-counts, kind="stable") if counts[index]]
     rows = [[class_names[index], str(counts[index]), percent(counts[index] / counts.sum())] for index in order]
     return table("Predicted", ["Class", "Frames", "Share"], rows)
 
 
 def top_classes_table(names: Sequence[str], probabilities: Iterable[float]) -> str:
-    """The likeliest classes of one image."""
+    """The most likely classes of one image."""
     rows = [[name, percent(value)] for name, value in zip(names, probabilities, strict=True)]
-    return table("Likeliest", ["Class", "Probability"], rows)
+    return table("Most likely", ["Class", "Probability"], rows)

@@ -14,7 +14,7 @@ from game_classifier.storage import make_folder, remove_abandoned
 
 
 def find_lists(source: Path) -> list[Path]:
-    """What `source` stands for: itself if it is a list, a tar or a folder of images; the lists of a folder of lists."""
+    """The lists in `source` if it is a folder of lists, or `source` itself: a list, a tar or a folder of images."""
     if not source.exists():
         raise InputError(
             f"{source}: no such file or folder; give a list of frames, a folder of lists or images, or a tar"
@@ -36,7 +36,7 @@ def read_list(source: Path, runner: Runner, root: Path | None) -> FileList:
 
 
 def predict_lists(lists: Sequence[FileList], predictor: Predictor, save: Path) -> int:
-    """Predict each list into `save`; return how many were finished before and are kept."""
+    """Predict each list into `save`; return how many were already finished and are kept."""
     make_folder(save)
     remove_abandoned(save)
     return [predictor.predict(frames, save) for frames in lists].count(False)

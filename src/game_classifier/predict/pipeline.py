@@ -1,7 +1,7 @@
 """From files to answers at the machine's limit: each thread reads, decodes and answers batches of its own.
 
 No thread waits for another: there are no queues, and with one thread for each processor all of them always work,
-whatever decoding and the network cost. A batch is always full (its last rows are black where frames are missing)
+however long decoding and the network take. A batch is always full (its last rows are black where frames are missing)
 and runs in one thread, so that a frame's answer depends on the frame alone.
 """
 
@@ -23,11 +23,11 @@ LEAST_BATCH = 4  # frames that the network gets: torch multiplies smaller batche
 
 @dataclass(frozen=True)
 class Answers:
-    """What became of the rows start, start + 1, ... of a list."""
+    """The results of the rows start, start + 1, ... of a list."""
 
     start: int
     status: np.ndarray  # uint8 [n], FrameStatus
-    values: np.ndarray  # [n, ...], of the task; of rows that could not be read they mean nothing
+    values: np.ndarray  # [n, ...], of the task; meaningless for rows that could not be read
 
 
 def infer_list(
@@ -39,7 +39,7 @@ def infer_list(
 ) -> None:
     """Run every row through one of `workers`, each in a thread of its own; `finish` is called from these threads.
 
-    Memory is `batch_size` frames a worker, whatever the list's length. An error in any of them, or Ctrl-C, stops
+    Each worker holds `batch_size` frames in memory, however long the list is. An error in any of them, or Ctrl-C, stops
     all and is raised here.
     """
     stop = threading.Event()
@@ -67,7 +67,7 @@ def infer_list(
 
 
 def _fill(batch: np.ndarray, frames: FileList, start: int, count: int, preprocessing: Preprocessing) -> np.ndarray:
-    """Decode `count` rows from `start` on into `batch`; returns their statuses. What is not filled becomes black."""
+    """Decode `count` rows from `start` on into `batch`; returns their statuses. The rest becomes black."""
     status = np.zeros(count, np.uint8)
     for position in range(count):
         try:

@@ -1,6 +1,6 @@
-"""One list in, one npy out: row i of the file is line i of the list, whatever the frames are like.
+"""One list in, one npy out: row i of the file is line i of the list, even if a frame cannot be read.
 
-Beside `STEM.npy` stands the manifest `STEM.json`, which says what the rows were made from.
+The manifest `STEM.json` beside `STEM.npy` records what the rows were made from.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ UNREAD_NAMED = 100  # in the manifest; the npy holds the status of every row
 
 
 class Predictor:
-    """Predicts lists with one network: a list in, an npy file out, whatever runs it and wherever."""
+    """Predicts lists with one network: a list in, an npy file out."""
 
     def __init__(self, runner: Runner, threads: int, batch_size: int) -> None:
         self.runner = runner
@@ -45,10 +45,10 @@ class Predictor:
         }
 
     def predict(self, frames: FileList, save: Path) -> bool:
-        """Write `save/STEM.npy` and its manifest; return False when they were there already, made from the same.
+        """Write `save/STEM.npy` and its manifest; return False if they exist and were made from the same input.
 
         Rows are written by position, so a frame that cannot be read is marked in its own row and moves no other.
-        Raises InputError when the list changes meanwhile. Whatever ends it early, no half file is left.
+        Raises InputError if the list changes meanwhile. No half file remains, whatever ends the work early.
         """
         array_path, manifest_path = save / f"{frames.source.stem}.npy", save / f"{frames.source.stem}.json"
         origin = {**self.origin, "list_sha256": frames.sha256}
@@ -82,7 +82,7 @@ class Predictor:
         """Write the answer for every frame into the array file `path`; returns the rows' statuses."""
         dtype = self.task.rows.dtype(len(self.runner.class_names))
         table = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=(len(frames),))
-        # A full disk shall be an error here, not a bus error at the first write into a mapped hole.
+        # A full disk must be an error here, not a bus error at the first write into a mapped hole.
         with path.open("r+b") as file:
             if hasattr(os, "posix_fallocate"):
                 os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
@@ -104,7 +104,7 @@ class Predictor:
 
 
 def is_finished(array_path: Path, manifest_path: Path, origin: dict[str, Any]) -> bool:
-    """Whether the array is there, whole, and made from `origin`."""
+    """Whether the array exists, is complete, and was made from `origin`."""
     try:
         manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -120,7 +120,7 @@ def _sha256(path: Path) -> str:
 
 
 def _not_read(frames: FileList, status: np.ndarray) -> dict[str, Any]:
-    """How many rows were not read for which reason, and the first of them by name."""
+    """The number of rows that were not read, for each reason, and the names of the first of them."""
     rows = np.flatnonzero(status)
     reason = {row: FrameStatus(status[row]).name.lower() for row in rows}
     first = [{"line": int(row) + 1, "path": frames.paths[row], "reason": reason[row]} for row in rows[:UNREAD_NAMED]]
@@ -141,7 +141,9 @@ def read_shards(save: Path) -> Sequence[tuple[np.ndarray, dict[str, Any]]]:
             continue
         table = np.load(array_path, mmap_mode="r", allow_pickle=False)
         if len(table) != manifest["rows"]:
-            raise InputError(f"{array_path}: {len(table)} rows, its manifest says {manifest['rows']}; predict it again")
+            raise InputError(
+                f"{array_path}: has {len(table)} rows, but its manifest says {manifest['rows']}; predict the list again"
+            )
         shards.append((table, manifest))
         if manifest["class_names"] != shards[0][1]["class_names"]:
             raise InputError(

@@ -1,4 +1,4 @@
-"""Batch prediction on a Ray cluster: lists are handed out, never pixels, and each becomes the same file as here.
+"""Batch prediction on a Ray cluster: Ray distributes lists, not pixels; the files are the same as of a local run.
 
 Ray is an optional extra. Every node needs this package, the weights, the frames and the output folder under the same
 paths, as on a shared file system.
@@ -17,7 +17,7 @@ from game_classifier.storage import make_folder, remove_abandoned
 
 @dataclass(frozen=True)
 class Job:
-    """What a worker needs to know."""
+    """The settings of every worker."""
 
     weights: Path
     precision: str
@@ -37,7 +37,7 @@ class _Worker:
         self.predictor = Predictor(self.runner, job.threads, job.batch_size)
 
     def predict(self, source: Path) -> bool | str:
-        """Whether the list was predicted, and not finished before; a text is what is wrong with the input."""
+        """True if the list was predicted, False if it was already finished; a text if the input is wrong."""
         try:
             return self.predictor.predict(read_list(source, self.runner, self.job.root), self.job.save)
         except InputError as error:
@@ -47,9 +47,9 @@ class _Worker:
 def predict_with_ray(sources: Sequence[Path], job: Job) -> int:
     """Predict each list into `job.save` by as many workers as the cluster has processors for.
 
-    Returns how many were finished before and are kept. A list whose worker was killed goes to another one, and
+    Returns how many were already finished and are kept. A list whose worker was killed goes to another one, and
     writing it twice does no harm. Connects to RAY_ADDRESS, or else starts Ray on this machine. Raises InputError
-    where Ray is not installed, and for what is wrong with a list.
+    if Ray is not installed, and for a wrong list.
     """
     try:
         import ray
@@ -60,7 +60,7 @@ def predict_with_ray(sources: Sequence[Path], job: Job) -> int:
     ray.init(ignore_reinit_error=True, log_to_driver=False, configure_logging=False)
     try:
         count = min(len(sources), max(1, int(ray.cluster_resources().get("CPU", 1)) // job.threads))
-        # Ray starts a killed worker anew and gives it its list again, as often as it takes.
+        # Ray restarts a killed worker and gives it its list again, as often as needed.
         worker = ray.remote(num_cpus=job.threads, max_restarts=-1, max_task_retries=-1)(_Worker)
         pool = ActorPool([worker.remote(job) for _ in range(count)])
         outcomes = list(pool.map_unordered(lambda actor, source: actor.predict.remote(source), sources))

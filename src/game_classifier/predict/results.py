@@ -1,4 +1,4 @@
-"""What the predictions in a folder say together."""
+"""Adding up the predictions in a folder."""
 
 from pathlib import Path
 

@@ -12,9 +12,9 @@ from game_classifier.runtime.metadata import META_FILE, Metadata, read_metadata
 
 
 def load_compiled(path: Path) -> tuple[Callable[[np.ndarray], np.ndarray], Metadata]:
-    """Read a file; raises InputError when it is none of ours, or of another format version or machine.
+    """Read a file; raises InputError for a file of another tool, another format version or another machine.
 
-    It holds machine code, which runs: its metadata is read first, but only a file from a known hand is safe.
+    The file holds machine code that will run, so load only files that you trust. Its metadata is read first.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -23,7 +23,7 @@ def load_compiled(path: Path) -> tuple[Callable[[np.ndarray], np.ndarray], Metad
         run = torch._inductor.aoti_load_package(str(path))
     except (zipfile.BadZipFile, RuntimeError, OSError) as error:
         reason = next(iter(str(error).strip().splitlines()), "")[:120]
-        raise InputError(f"{path}: not a compiled file for this machine ({reason}); convert it here again") from None
+        raise InputError(f"{path}: not a compiled file for this machine ({reason}); convert again here") from None
 
     def infer(frames: np.ndarray) -> np.ndarray:
         with torch.inference_mode():

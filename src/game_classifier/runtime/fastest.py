@@ -1,4 +1,4 @@
-"""Which file of a conversion runs fastest here."""
+"""Choosing the file of a conversion that runs fastest on this machine."""
 
 from pathlib import Path
 
@@ -14,7 +14,8 @@ FASTEST_FIRST = ("_openvino_int8.xml", "_openvino.xml")
 def fastest_file(path: Path, device_name: str) -> Path:
     """On a CPU, the OpenVINO file that was made from the same weights as the TorchScript file `path`, beside it.
 
-    INT8 comes first: a file that stands there has passed its gate. `path` itself on a GPU, and where there is none.
+    The INT8 file comes first; it exists only if it passed its gate. Returns `path` itself on a GPU, and if there is no
+    such OpenVINO file.
     """
     if choose_device(device_name).type != "cpu" or not path.is_file():
         return path

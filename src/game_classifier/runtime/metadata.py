@@ -1,4 +1,4 @@
-"""What a deployed file says of itself: the same JSON in every format."""
+"""The metadata in a deployed file: the same JSON in every format."""
 
 import json
 from collections.abc import Sequence
@@ -23,17 +23,17 @@ ANY_SIZE = "uint8 RGB [N, H, W, 3], any H and W"
 
 @dataclass(frozen=True)
 class Row:
-    """What the gate measured of one form of a network."""
+    """The gate's measurements of one form of a network."""
 
     step: str
-    precision: str  # it really ran in
+    precision: str  # that it really ran in
     figures: dict[str, Any]  # beside the trained network's answers: tasks/task.py, `Comparison.figures`
     megabytes: float | None  # of the file; None where there is none
     ms: float  # a frame, in batches of 32
     complaint: str = ""  # which threshold it missed; empty: passed, or not judged
 
     def to_dict(self) -> dict[str, Any]:
-        """Flat, as JSON has it: the figures stand among the other values."""
+        """Flat, as in the JSON: the figures are among the other values."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {"step": values.pop("step"), "precision": values.pop("precision"), **values.pop("figures"), **values}
 
@@ -46,7 +46,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Metadata:
-    """Network, classes, preprocessing, and what the conversion measured."""
+    """Network, classes, preprocessing, and the measurements of the conversion."""
 
     network: str
     class_names: tuple[str, ...]  # in index order
@@ -61,7 +61,7 @@ class Metadata:
 
     @classmethod
     def of_checkpoint(cls, checkpoint: Checkpoint, output: str) -> "Metadata":
-        """What the files of a checkpoint have in common, before the gate."""
+        """The metadata that all files of a checkpoint share, before the gate."""
         return cls(
             checkpoint.network,
             checkpoint.class_names,
@@ -77,7 +77,7 @@ class Metadata:
         return replace(self, rows=tuple(rows))
 
     def texts(self) -> dict[str, str]:
-        """File name -> text: what every format carries."""
+        """File name -> text, for every format."""
         return {META_FILE: self.to_json(), CLASS_NAMES_FILE: "".join(f"{name}\n" for name in self.class_names)}
 
     def to_json(self) -> str:
@@ -97,9 +97,9 @@ class Metadata:
 
 
 def read_metadata(path: Path, text: str | None) -> Metadata:
-    """The inverse of `to_json`; `path` is whose it is. Raises InputError for none, another version, or a part."""
+    """The inverse of `to_json` for the file `path`; InputError if there is none, or another version, or only a part."""
     if not text:
-        raise InputError(f"{path}: a model without our metadata; convert a checkpoint with src/main_convert.py")
+        raise InputError(f"{path}: has no metadata of this project; convert a checkpoint with src/main_convert.py")
     try:
         values = json.loads(text)
         version = values.get("format"), values.get("format_version")

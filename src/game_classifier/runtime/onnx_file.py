@@ -13,7 +13,7 @@ FRAMES = "frames"  # the name of the input
 
 
 def load_onnx(path: Path, threads: int) -> tuple[Callable[[np.ndarray], np.ndarray], Metadata]:
-    """Read a file for the CPU; raises InputError when it is none of ours, or of another format version."""
+    """Read a file for the CPU; raises InputError for a file of another tool or another format version."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3

@@ -22,7 +22,7 @@ def compile_openvino(
 ) -> ov.CompiledModel:
     """Compile for the CPU, for `streams` requests at a time that share `threads`, and for batches of one size or any.
 
-    `precision` is fp32 or bf16, which a quantized model takes where it is not quantized.
+    `precision` is fp32 or bf16; a quantized model uses it for the layers that are not quantized.
     """
     model = model.clone()
     model.reshape([batch_size, *list(model.input().get_partial_shape())[1:]])
@@ -50,7 +50,7 @@ def read_openvino(path: Path) -> tuple[ov.Model, Metadata]:
     """The model in the network's own size, whose shapes are known, with its metadata; InputError as above."""
     weights = path.with_suffix(".bin")
     if not weights.is_file():
-        raise InputError(f"{weights}: no such file; {path.name} needs its weights beside it, copy both")
+        raise InputError(f"{weights}: no such file; {path.name} needs its weights beside it; copy both files")
     try:
         model = ov.Core().read_model(path, weights)
     except Exception as error:  # openvino raises RuntimeError, and others for what it cannot parse
@@ -74,7 +74,7 @@ def _rt_text(model: ov.Model, name: str) -> str | None:
 
 
 def running_precision(compiled: ov.CompiledModel) -> str:
-    """The precision in which most convolutions and products run, as the compiled graph tells."""
+    """The precision in which most convolutions and products of the compiled graph run."""
     counted: Counter[str] = Counter()
     for node in compiled.get_runtime_model().get_ops():
         info = node.get_rt_info()

@@ -1,4 +1,4 @@
-"""One way to run a classifier, whatever file it comes from."""
+"""One way to run a classifier from any kind of file."""
 
 import contextlib
 import hashlib
@@ -25,14 +25,14 @@ Infer = Callable[[np.ndarray], np.ndarray]  # uint8 [N, H, W, 3] -> probabilitie
 
 @dataclass(frozen=True)
 class Runner:
-    """A callable: frames in, probabilities out, with what is needed to prepare the one and name the other."""
+    """A callable: frames in, probabilities out. It also holds the preprocessing and the class names."""
 
     source: Path
     network: str
     class_names: tuple[str, ...]
     preprocessing: Preprocessing
     runtime: str  # the library that runs it
-    precision: str  # it really runs in
+    precision: str  # that it really runs in
     device: str
     infer: Infer
     make_workers: Callable[[int, int], list[Infer]]
@@ -40,22 +40,22 @@ class Runner:
     def __call__(self, frames: np.ndarray) -> np.ndarray:
         """uint8 RGB [N, H, W, 3] -> float32 probabilities [N, C].
 
-        H and W are those of `preprocessing`; a file that resizes by itself takes others too.
+        H and W are those of `preprocessing`; a file that resizes frames itself takes others too.
         """
         return self.infer(frames)
 
     def workers(self, count: int, batch_size: int) -> list[Infer]:
-        """`count` callables for as many threads of the caller, each of which runs in its thread alone.
+        """`count` callables, one for each thread of the caller; each runs in that thread alone.
 
-        They take `batch_size` frames of the network's size, always as many.
+        Each call takes exactly `batch_size` frames of the network's size.
         """
         return self.make_workers(count, batch_size)
 
     def __str__(self) -> str:
-        return f"{self.source} by {self.runtime} in {self.precision} on {self.device}"
+        return f"{self.source} with {self.runtime} in {self.precision} on {self.device}"
 
     def sha256(self) -> str:
-        """Of the file, hex."""
+        """SHA-256 of the file, in hex."""
         with self.source.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -63,8 +63,8 @@ class Runner:
 def load_runner(path: Path, device_name: str = "auto", precision: str = "auto", threads: int | None = None) -> Runner:
     """Load a checkpoint (.pth), whose network is folded on the way, or a deployed file (.pt, .onnx, .xml, .pt2).
 
-    `precision` is fp32, bf16 or auto: what the file was made in, and for OpenVINO bf16 where the processor
-    multiplies in it and the file's own gate passed it. `threads` is the number that the network runs in.
+    `precision` is fp32, bf16 or auto: the file's own precision; OpenVINO files run in bf16 if the processor multiplies
+    in bf16 and the file passed its gate in it. `threads` is the number of threads that the network runs in.
     Raises InputError for any other file, and for a precision or device that the file cannot run in.
     """
     if path.suffix not in LOADERS:
@@ -89,7 +89,7 @@ def load_runner(path: Path, device_name: str = "auto", precision: str = "auto", 
     )
 
 
-# What a loader returns: whose names and preprocessing, the precision it runs in, and the classifier's two callables.
+# The result of a loader: the owner of names and preprocessing, the precision, and the classifier's two callables.
 Loaded = tuple[Metadata | Checkpoint, str, Infer, Callable[[int, int], list[Infer]]]
 
 
@@ -148,7 +148,7 @@ def _load_openvino(path: Path, device: torch.device, precision: str, threads: in
 
 
 def _choose_precision(path: Path, metadata: Metadata, wanted: str) -> str:
-    """What OpenVINO is asked for."""
+    """The precision to ask OpenVINO for."""
     if metadata.precision != "fp32":
         _require_precision(path, metadata.precision, wanted)
         return "fp32"  # of what is not quantized

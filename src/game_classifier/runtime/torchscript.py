@@ -13,7 +13,7 @@ from game_classifier.runtime.metadata import META_FILE, Metadata, read_metadata
 
 
 def load_torchscript(path: Path, device: torch.device) -> tuple[torch.jit.ScriptModule, Metadata]:
-    """Read a file; raises InputError when it is none of ours, or of another format version."""
+    """Read a file; raises InputError for a file of another tool or another format version."""
     extra = {META_FILE: ""}
     try:
         with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""Whether probabilities can be believed: of the frames predicted with 80%, 80% should be right."""
+"""Whether the probabilities are right: of the frames predicted with 80%, 80% should be correct."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""The few rows of a great many that come first, whatever chunks they come in."""
+"""The few rows of a great many with the highest or lowest scores; rows may be added in chunks of any size."""
 
 import numpy as np
 

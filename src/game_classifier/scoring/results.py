@@ -1,4 +1,4 @@
-"""What all rows of a folder of predictions say together."""
+"""Adding up all rows of a folder of predictions."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class UnreadFile:
 class Results:
     """Counts, scores and the frames worth a look, to which the rows of any number of lists are added.
 
-    What is kept does not grow with the rows, but for the frames of confused pairs: some of each pair that occurs.
+    The memory does not grow with the rows, except for the frames of confused pairs: a few for each pair that occurs.
     """
 
     def __init__(self, class_names: tuple[str, ...]) -> None:
@@ -66,7 +66,7 @@ class Results:
         ]
 
     def add_rows(self, start: int, rows: np.ndarray) -> None:
-        """Add rows [N] of the list begun last, of which the first is row `start`."""
+        """Add rows [N] of the current list; the first of them is row `start`."""
         numbers = np.arange(start, start + len(rows))
         was_read = rows["status"] == FrameStatus.OK
         read = rows[was_read]
@@ -90,5 +90,5 @@ class Results:
 
 
 def list_name(manifest: dict[str, Any]) -> str:
-    """The list as its manifest names it; "?" where an old one does not."""
+    """The list that a manifest names; "?" if an old manifest names none."""
     return manifest.get("list") or "?"

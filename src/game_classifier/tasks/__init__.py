@@ -1,1 +1,1 @@
-"""Tasks: what a network is asked, and what its answers are worth. Everything else in the house knows no task."""
+"""Tasks: the kinds of answers of a network, and how they are scored. The rest of the package knows no task."""

@@ -1,4 +1,4 @@
-"""Which task a network is made for."""
+"""Choosing the task of a network."""
 
 from game_classifier.models.zoo import task_name
 from game_classifier.tasks.classification.task import Classification

@@ -20,7 +20,7 @@ class Evaluation:
     unread: dict[int, FrameStatus] = field(default_factory=dict)  # row -> reason
 
     def merge(self, other: "Evaluation") -> None:
-        """Add what was found on other rows of the same list."""
+        """Add the results of other rows of the same list."""
         self.scores.merge(other.scores)
         self.unread |= other.unread
 
@@ -39,7 +39,7 @@ def evaluate(
 ) -> Evaluation:
     """Run `infer` (uint8 [N, H, W, 3] -> answers [N, ...]) over a list and score its answers.
 
-    `rows` names those to score where it is not all of them; rows that `cache` holds are taken from there.
+    `rows` are the rows to score, by default all; rows that `cache` holds are taken from there.
     """
     result = Evaluation(task.scores(class_names))
     targets = task.targets(frames)
@@ -56,10 +56,10 @@ def evaluate(
 
 
 def unread_lines(frames: FileList, unread: dict[int, FrameStatus], shown: int = 10) -> list[str]:
-    """Sentences that say how many files of a list could not be read, and which, with line and reason."""
+    """Lines that name how many files of a list could not be read, and the first of them with line and reason."""
     if not unread:
         return []
-    lines = [f"{len(unread)} of {len(frames)} files of {frames.source} could not be read, and were left out:"]
+    lines = [f"{len(unread)} of {len(frames)} files of {frames.source} could not be read and were left out:"]
     for row, status in sorted(unread.items())[:shown]:
         lines.append(f"  line {row + 1}: {frames.paths[row]}: {status.name.lower()}")
     if len(unread) > shown:

@@ -1,8 +1,8 @@
-"""The seam between a task and the rest of the house.
+"""The interface between a task and the rest of the package.
 
-Frames, lists, cache, steps, resume, averaging, several processes, deployed files and kill-safe writing are the same
-whatever a network answers. What differs is named here. A task is a folder beside this file that implements `Task`;
-its network in models/zoo.py names it, and tasks/choose.py finds it.
+Frames, lists, cache, steps, resume, averaging, several processes, deployed files and kill-safe writing are the same for
+every task. This file names everything that differs. A task is a folder beside this file that implements `Task`; a
+network in models/zoo.py names its task, and tasks/choose.py finds it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ from game_classifier.lists.filelist import FileList
 
 
 class Objective(Protocol):
-    """What training asks of the network. It is made once a training and keeps no state between steps."""
+    """The goal of a training. It is made once for each training and keeps no state between steps."""
 
     def order(self, count: int, seed: int) -> np.ndarray:
         """The rows of the training list that an epoch goes through, int64 [count]; the seed alone decides."""
@@ -36,12 +36,12 @@ class Objective(Protocol):
         ...
 
     def loss(self, outputs: Any, targets: Any) -> Tensor:
-        """The mean loss, float32 [], of what the network gave for a batch's frames."""
+        """The mean loss, float32 [], of the network's outputs for a batch."""
         ...
 
 
 class Scores(Protocol):
-    """What answers are worth. Batches are added in any order and number without changing the result."""
+    """The scores of answers. Batches may be added in any order and number without changing the result."""
 
     @property
     def frames(self) -> int:
@@ -49,19 +49,19 @@ class Scores(Protocol):
         ...
 
     def add(self, answers: np.ndarray, targets: Any) -> None:
-        """Add the answers for some frames, [n, ...], and what was asked for; frames without a target count nowhere."""
+        """Add the answers for some frames, [n, ...], and their targets; frames without a target do not count."""
         ...
 
     def merge(self, other: Self) -> None:
-        """Add what was counted on other frames."""
+        """Add the counts of other frames."""
         ...
 
     def figures(self) -> dict[str, float]:
-        """Name -> score in 0..1, as metrics.jsonl and checkpoints have them; NaN where no frame had a target."""
+        """Name -> score in 0..1, as in metrics.jsonl and checkpoints; NaN if no frame had a target."""
         ...
 
     def state_dict(self) -> dict[str, Tensor]:
-        """What `describe` and `draw` need, to be kept with the best checkpoint."""
+        """The state that `describe` and `draw` need, kept with the best checkpoint."""
         ...
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
@@ -78,10 +78,10 @@ class Scores(Protocol):
 
 
 class Comparison(Protocol):
-    """What the gate compares: the answers of one form of a network with those of the trained network."""
+    """The gate's comparison of the answers of one form of a network with those of the trained network."""
 
     def figures(self, answers: np.ndarray, expected: np.ndarray, targets: Any) -> dict[str, float | None]:
-        """What is measured of `answers` beside `expected`, as conversion.json and deployed files have it."""
+        """Measurements of `answers` compared with `expected`, as in conversion.json and deployed files."""
         ...
 
     def complaint(
@@ -92,11 +92,11 @@ class Comparison(Protocol):
         limits: GateConfig,
         targets: Any,
     ) -> str:
-        """Which limit a form in `precision` misses, in words; "" for none. `trained`: the trained network's figures."""
+        """The limit that a form in `precision` misses, in words, or "". `trained` are the trained network's figures."""
         ...
 
     def complaint_beside_record(self, figures: Mapping[str, Any], recorded: float, targets: Any) -> str:
-        """What is wrong when the trained network scores less than its checkpoint `recorded`, chance aside; or ""."""
+        """A complaint if the trained network scores less than its checkpoint `recorded`, chance aside; or ""."""
         ...
 
     def cells(self, figures: Mapping[str, Any]) -> dict[str, str]:
@@ -104,12 +104,12 @@ class Comparison(Protocol):
         ...
 
     def hits(self, answers: np.ndarray, targets: Any) -> np.ndarray:
-        """How right each answer is, float64 [n] in 0..1: what INT8 with accuracy control keeps up."""
+        """How right each answer is, float64 [n] in 0..1; INT8 with accuracy control keeps their mean up."""
         ...
 
 
 class Results(Protocol):
-    """What the rows of all predicted lists say together."""
+    """The results of all predicted lists together."""
 
     not_read: Mapping[str, int]  # reason -> files
 
@@ -131,7 +131,7 @@ class Results(Protocol):
 
 
 class Rows(Protocol):
-    """What batch prediction writes for each line of a list."""
+    """The rows that batch prediction writes, one for each line of a list."""
 
     def dtype(self, num_classes: int) -> np.dtype:
         """The structured type of a row; `status` uint8 is one of its fields."""
@@ -158,7 +158,7 @@ class Task(Protocol):
     """A task. Its parts belong to the stages that use them: training, validation, the gate, batch prediction."""
 
     name: str
-    output: str  # what an answer is, as the metadata of deployed files says it
+    output: str  # the form of an answer, as in the metadata of deployed files
     best_by: str  # the figure of `Scores` that chooses the best epoch
     columns: Mapping[str, str]  # figure of `Scores` -> its title in tables
     curves: Mapping[str, str]  # figure -> its name in curves.png
@@ -168,7 +168,7 @@ class Task(Protocol):
     rows: Rows
 
     def targets(self, frames: FileList) -> Any:
-        """What each row of a list asks for; an array or a sequence that an int array [n] indexes."""
+        """The target of each row of a list; an array or a sequence that an int array [n] indexes."""
         ...
 
     def has_target(self, targets: Any) -> np.ndarray:
@@ -176,11 +176,11 @@ class Task(Protocol):
         ...
 
     def strata(self, targets: Any) -> np.ndarray:
-        """A group for each frame, int [n], by which a sample of the frames is balanced."""
+        """A group for each frame, int [n]; samples of frames are balanced over these groups."""
         ...
 
     def objective(self, config: Config, dataset: Dataset, device: torch.device) -> Objective:
-        """What a training by this recipe on this data asks of the network."""
+        """The objective of a training with this recipe on this data."""
         ...
 
     def scores(self, class_names: Sequence[str]) -> Scores:

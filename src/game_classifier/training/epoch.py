@@ -24,22 +24,22 @@ from game_classifier.training.trainee import Position, Trainee, uses_channels_la
 
 @dataclass(frozen=True)
 class StepRecipe:
-    """What every step of an epoch has in common."""
+    """The settings that all steps of an epoch share."""
 
     rate: Callable[[int], float]  # of a step counted over all epochs
     size: tuple[int, int]  # (height, width) of the frames
     preprocessing: Preprocessing
     clip_grad: float  # largest norm of all gradients; 0 for any
     accumulate: int  # batches a step
-    seed: int  # with the step's number, it fixes all that is random in a step
+    seed: int  # with the step's number, it fixes everything random in a step
     rank: int
 
 
 def train_epoch(session: Session, dataset: Dataset, cache: FrameCache, after_step: Callable[[], None]) -> None:
-    """Make the steps of the epoch at hand that are still to make, each on this process's share of its frames.
+    """Make the remaining steps of the current epoch, each on this process's share of its frames.
 
-    The objective orders the frames; an incomplete last batch is left out, and a list that is too short for
-    `min_steps` is gone through again.
+    The objective orders the frames. An incomplete last batch is left out, and a list that is too short for `min_steps`
+    is repeated.
     """
     config, position, world = session.config, session.position, session.world
     share = world.share(config.batch_size)
@@ -80,8 +80,8 @@ def make_steps(
     """Make a step of each `recipe.accumulate` batches, count it in `position`, and yield its learning rate.
 
     Frames that could not be read are left out of their batch, never replaced. Each step's randomness comes from the
-    seed and its own number alone, so that a training can be left and taken up again between any two. Raises
-    InputError at a loss that is not finite, before it reaches the weights.
+    seed and its own number alone, so that a training can stop and continue between any two steps. Raises InputError
+    for a loss that is not finite, before it reaches the weights.
     """
     trainee.network.train()
     mean, std = (
@@ -176,11 +176,11 @@ def _update(trainee: Trainee, lr: float, clip_grad: float) -> None:
 
 
 def require_finite(loss: float, step: int, lr: float, rows: np.ndarray) -> None:
-    """Raise InputError, with all that helps to find the reason, unless a step's `loss` on these rows is finite."""
+    """Raise InputError, with everything that helps to find the reason, if a step's `loss` is not finite."""
     if not np.isfinite(loss):
         lines = ", ".join(str(row + 1) for row in rows[:5])
         more = f" and {len(rows) - 5} more" if len(rows) > 5 else ""
         raise InputError(
-            f"the loss is {loss} at step {step} with learning rate {lr:.3g}, in the batch of the training list's"
-            f" lines {lines}{more}; lower lr (--set lr=...), the last checkpoint is whole"
+            f"the loss is {loss} at step {step} with learning rate {lr:.3g}, in a batch with the lines {lines}{more} of"
+            " the training list; lower lr with --set lr=...; the last checkpoint is still usable"
         )

@@ -34,12 +34,12 @@ def fit(config: Config, dataset: Dataset, out: Path, resume: bool, world: World 
     After each epoch: validation with the averaged weights, a table, the checkpoints
     `out/model/NETWORK_best.pth` and `_last.pth`, and the log of training/log.py; at the end the per-class table
     and `out/confusion.png` of the best weights. The last checkpoint is written every `save_minutes` too, and
-    when the training is stopped by Ctrl-C or SIGTERM, which raises Interrupted. With `resume`, goes on from it,
-    or starts where there is none: on a CPU with as many threads and processes, to the very weights of an
-    uninterrupted training.
+    when the training is stopped by Ctrl-C or SIGTERM, which raises Interrupted. With `resume`, continues from it,
+    or starts a new training if there is none. On a CPU with the same number of threads and processes, the final weights
+    are exactly those of an uninterrupted training.
 
-    Raises InputError for an unknown network, a folder that cannot be written, and a training that stands
-    there already and is not resumed, or cannot be.
+    Raises InputError for an unknown network, a folder that cannot be written, and an existing training that is not
+    resumed or cannot be.
     """
     require_known(config.network)
     models = make_folder(out / "model")
@@ -53,8 +53,8 @@ def fit(config: Config, dataset: Dataset, out: Path, resume: bool, world: World 
     )
     if config.optimizer == "sgd" and config.lr > MOST_WITHOUT_NORM and not has_norm(session.trainee.network):
         say(
-            f"note: {config.network} has no BatchNorm, and SGD at lr {config.lr} may teach it nothing;"
-            " config/squeezenet.json is a recipe for such networks"
+            f"note: {config.network} has no BatchNorm, so SGD with lr {config.lr} may not train it; the recipe"
+            " config/squeezenet.json is for such networks"
         )
     if world.is_first:
         remove_abandoned(models)
@@ -67,7 +67,7 @@ def fit(config: Config, dataset: Dataset, out: Path, resume: bool, world: World 
             while not session.is_finished:
                 _run_epoch(session, dataset, caches, log, after_step, say)
         if session.is_out_of_patience:
-            say(f"no better epoch among the last {config.patience}: stopped, as patience asks")
+            say(f"training stopped early: none of the last {config.patience} epochs was better (patience)")
     if log:
         log.close()
         shutil.rmtree(out / "cache", ignore_errors=True)
@@ -83,7 +83,7 @@ def _run_epoch(
     after_step: Callable[[], None],
     say: Callable[[str], None],
 ) -> None:
-    """Train, validate, keep, tell."""
+    """Train, validate, save, print."""
     config, trainee, world = session.config, session.trainee, session.world
     start, frames_before = time.perf_counter(), session.position.frames
     train_epoch(session, dataset, caches[0], after_step)
@@ -107,7 +107,7 @@ def _run_epoch(
 
 
 def _keep_in_time(session: Session, stop: StopRequest) -> Callable[[], None]:
-    """What is done after each step: keep the state every `save_minutes`, and stop when asked to."""
+    """A function to call after each step: it saves the state every `save_minutes`, and stops when asked to."""
     interval = 60 * session.config.save_minutes
     due = time.monotonic() + interval
 
@@ -119,8 +119,8 @@ def _keep_in_time(session: Session, stop: StopRequest) -> Callable[[], None]:
             due = time.monotonic() + interval
         if wanted:
             raise Interrupted(
-                f"stopped after {session.position}, and kept in {session.last_path}; go on with the same command and"
-                " --resume (the main job does so by itself)"
+                f"stopped after {session.position}; the state is saved in {session.last_path}; continue with the same"
+                " command and --resume, or run the main job again"
             )
 
     return after_step
@@ -148,15 +148,15 @@ def open_caches(folder: Path, config: Config, dataset: Dataset, world: World) ->
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
             raise InputError(
-                f"{folder}: {error.strerror} for the decoded frames; free some, or lower cache_gb"
-                f" (--set cache_gb=..., 0 for no cache; it is {config.cache_gb:g})"
+                f"{folder}: {error.strerror} for the decoded frames; free some space, or lower cache_gb with"
+                f" --set cache_gb=... (now {config.cache_gb:g}; 0 for no cache)"
             ) from None
     world.barrier()
     return open_both()
 
 
 def _report_best(session: Session, out: Path) -> None:
-    """Print the classes of the best epoch, and draw its pictures."""
+    """Print the scores of the best epoch's classes, and draw its pictures."""
     scores = session.task.scores(session.class_names)
     scores.load_state_dict(session.best_scores)
     best_by = session.task.best_by
@@ -167,4 +167,4 @@ def _report_best(session: Session, out: Path) -> None:
 
 
 def _say_nothing(_: str) -> None:
-    """What processes but the first print."""
+    """Print nothing: for all processes except the first."""

@@ -11,7 +11,7 @@ from game_classifier.tasks.choose import task_of
 def find_folds(dataset: Path, wanted: str) -> dict[int, Path]:
     """The data sets of the folds of `dataset`: all of them, or those named as in "2" or "1,3".
 
-    Raises InputError when there are none, or not that one.
+    Raises InputError if there are no folds, or if one of those named does not exist.
     """
     found = {int(path.name.removeprefix("fold")): path for path in (dataset / "lists").glob("fold[0-9]*")}
     if not found:
@@ -22,13 +22,14 @@ def find_folds(dataset: Path, wanted: str) -> dict[int, Path]:
     for name in names:
         if not name.isdecimal() or int(name) not in found:
             raise InputError(
-                f"--fold {wanted}: {name!r} is not a fold of {dataset}; there are {len(found)}, or give all"
+                f"--fold {wanted}: {name!r} is not a fold of {dataset}; give all, or some of"
+                f" {', '.join(map(str, sorted(found)))}"
             )
     return {int(name): found[int(name)] for name in names}
 
 
 def fold_output(out: Path, number: int) -> Path:
-    """Where the training of a fold writes."""
+    """The output folder of a fold's training."""
     return out / f"fold{number}"
 
 

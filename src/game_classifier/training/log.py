@@ -1,4 +1,4 @@
-"""What a training says of itself after each epoch: metrics.jsonl, metrics.csv, curves.png, TensorBoard."""
+"""The log of a training, written after each epoch: metrics.jsonl, metrics.csv, curves.png, TensorBoard."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ CLOCK_KEYS = ("train_seconds", "frames_per_second")  # differ between equal trai
 
 
 class TrainingLog:
-    """The log of one training in a folder, which goes on from what stands there."""
+    """The log of one training in a folder; it continues an existing log."""
 
     def __init__(self, out: Path, history: Sequence[Mapping[str, Any]], curves: Mapping[str, str]) -> None:
         """`history`: the epochs that the checkpoint knows; the log keeps its timings of these and drops later ones.
@@ -29,7 +29,7 @@ class TrainingLog:
             self._write()
 
     def add(self, record: Mapping[str, Any], lr: float, seconds: float, frames: int) -> None:
-        """Write an epoch's record down everywhere."""
+        """Write an epoch's record to all files."""
         clock = dict(zip(CLOCK_KEYS, (round(seconds, 2), round(frames / seconds, 1)), strict=True))
         self.records.append({**record, **clock})
         self._write()
@@ -62,7 +62,7 @@ def _read_clocks(path: Path) -> dict[int, dict[str, Any]]:
 
 
 def _open_board(folder: Path, purge_step: int) -> Any:
-    """TensorBoard's writer where it is installed; it is an optional extra."""
+    """TensorBoard's writer, or None if it is not installed; it is an optional extra."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:

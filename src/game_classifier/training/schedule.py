@@ -1,4 +1,4 @@
-"""What changes while a training goes on: the learning rate, the size of its frames, the seed of each step."""
+"""Values that change during a training: the learning rate, the size of the frames, the seed of each step."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""A training's whole state, in memory and in its last checkpoint: what an interruption may not lose."""
+"""A training's whole state, in memory and in its last checkpoint: everything that an interruption must not lose."""
 
 import json
 from dataclasses import asdict
@@ -21,13 +21,13 @@ FREE_KEYS = ("device", "precision", "threads", "cache_gb", "save_minutes", "epoc
 
 
 class Session:
-    """The trainee, how far it is, and the epochs behind it."""
+    """The trainee, its position, and the epochs that are done."""
 
     def __init__(self, config: Config, dataset: Dataset, models: Path, world: World, resume: bool) -> None:
-        """Start, or with `resume` go on from the last checkpoint in `models` where there is one.
+        """Start, or with `resume` continue from the last checkpoint in `models` if there is one.
 
-        Raises InputError when one is there but `resume` was not asked for, and, naming what differs, when
-        it was made with another recipe, class list or lists.
+        Raises InputError if there is one but `resume` is False, and, naming the differences, if it was made with
+        another recipe, class list or lists.
         """
         self.config = config
         self.class_names = dataset.class_names
@@ -45,7 +45,7 @@ class Session:
         self.trainee, self.origin = new_trainee(config, dataset.class_names, world, fresh=kept is None)
         self.objective = self.task.objective(config, dataset, self.trainee.device)
         self.position = Position()
-        self.history: list[dict[str, Any]] = []  # a record of each epoch: what metrics.jsonl holds but for its clocks
+        self.history: list[dict[str, Any]] = []  # a record of each epoch, as in metrics.jsonl but without the times
         self.best_scores: dict[str, torch.Tensor] = {}  # the state of the best epoch's scores
         if kept:
             state = kept.training
@@ -53,17 +53,17 @@ class Session:
             self.history, self.best_scores = state["history"], state["best_scores"]
             self.position = Position(**state["position"])
             self.origin = f"resumed after {self.position} of {config.epochs}"
-            if not world.is_first:  # what all had seen was added up in the first one's position
+            if not world.is_first:  # the first process's position holds the sum over all of them
                 self.position = Position(self.position.epoch, self.position.step)
 
     @property
     def is_finished(self) -> bool:
-        """Whether all epochs are done, or `patience` of them went by without a better one."""
+        """Whether all epochs are done, or the last `patience` epochs brought no better one."""
         return self.position.epoch >= self.config.epochs or self.is_out_of_patience
 
     @property
     def is_out_of_patience(self) -> bool:
-        """Whether the last `patience` epochs brought nothing better than what was before them."""
+        """Whether none of the last `patience` epochs was better than the epochs before them."""
         patience = self.config.patience
         if not patience or len(self.history) <= patience:
             return False
@@ -71,7 +71,7 @@ class Session:
         return max(scores[-patience:]) <= max(scores[:-patience])
 
     def end_epoch(self, seen: Position, validation: Evaluation) -> dict[str, Any]:
-        """Add the epoch at hand, keep both checkpoints, and return its record; scores are in 0..1."""
+        """Add the current epoch, write both checkpoints, and return its record; scores are in 0..1."""
         figures = validation.scores.figures()
         record = {
             "epoch": self.position.epoch + 1,
@@ -93,7 +93,7 @@ class Session:
         return record
 
     def keep(self) -> None:
-        """Write the last checkpoint: the averaged weights, as in any checkpoint, and all that is needed to go on."""
+        """Write the last checkpoint: the averaged weights, as in any checkpoint, and everything needed to continue."""
         seen = self.seen_by_all()
         self.trainee.require_finite()
         if not self.world.is_first:
@@ -110,7 +110,7 @@ class Session:
         save_checkpoint(self.last_path, checkpoint)
 
     def seen_by_all(self) -> Position:
-        """The position with what all processes have seen in the epoch at hand."""
+        """The position, with the frames that all processes have seen in the current epoch."""
         first, *others = self.world.gather(self.position)
         seen = Position(first.epoch, first.step, first.loss_sum, first.frames, dict(first.unread))
         for other in others:
@@ -133,7 +133,7 @@ class Session:
 
 
 def _identity(config: Config, dataset: Dataset) -> dict[str, Any]:
-    """What a training may not change between an interruption and its resume."""
+    """The values that must not change between an interruption and the resume."""
     recipe = {key: value for key, value in config.model_dump(mode="json").items() if key not in FREE_KEYS}
     lists = {"train list": dataset.train.sha256, "val list": dataset.val.sha256}
     return {**recipe, **lists, "class list": list(dataset.class_names)}
@@ -144,23 +144,23 @@ def _load(path: Path, identity: dict[str, Any], config: Config, resume: bool) ->
         return None
     if not resume:
         raise InputError(
-            f"{path}: a training stands there already; go on with it by --resume, or name another folder with -o"
+            f"{path}: a training already exists here; continue it with --resume, or choose another folder with -o"
         )
     checkpoint = load_checkpoint(path)
     if checkpoint.training is None:
-        raise InputError(f"{path}: holds no state to resume from; name another folder with -o")
+        raise InputError(f"{path}: holds no state to resume from; choose another folder with -o")
     if "best_confusion" in checkpoint.training:  # written before there were tasks
         checkpoint.training["best_scores"] = {"confusion": checkpoint.training.pop("best_confusion")}
     differences = _differences(checkpoint.training["identity"], identity)
     if differences:
         raise InputError(
-            f"{path}: made with another {', '.join(differences)}; restore that to resume, or name another folder"
+            f"{path}: made with another {', '.join(differences)}; restore this to resume, or choose another folder"
             " with -o"
         )
     if config.epochs < checkpoint.epoch:
         raise InputError(
-            f"{path}: {checkpoint.epoch} epochs are trained already, and epochs is {config.epochs};"
-            " give as many or more, or name another folder with -o"
+            f"{path}: already trained for {checkpoint.epoch} epochs, but epochs is {config.epochs}; set epochs to"
+            f" {checkpoint.epoch} or more, or choose another folder with -o"
         )
     return checkpoint
 

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a wish to stop after the step at hand, when the state is whole."""
+"""Turning Ctrl-C and SIGTERM into a request to stop after the current step, when the state is complete."""
 
 import signal
 from collections.abc import Iterator
@@ -9,16 +9,16 @@ from types import FrameType
 
 @dataclass
 class StopRequest:
-    """Whether somebody asked this process to stop."""
+    """Whether this process was asked to stop."""
 
     made: bool = False
 
 
 @contextmanager
 def stop_request(patient: bool) -> Iterator[StopRequest]:
-    """Yield a StopRequest that the first SIGINT or SIGTERM makes; a second one ends the process as usual.
+    """Yield a StopRequest that the first SIGINT or SIGTERM sets; a second one ends the process as usual.
 
-    Not so when `patient`: torchrun passes on a Ctrl-C that the terminal has given to its processes already.
+    With `patient`, a second one does not: torchrun repeats a Ctrl-C that the terminal already sent to its processes.
     """
     request = StopRequest()
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}

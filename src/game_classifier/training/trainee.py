@@ -1,4 +1,4 @@
-"""The network being trained with all that changes at each step: made anew, or gone on with from a checkpoint."""
+"""The network in training and everything that changes at each step: new, or continued from a checkpoint."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +19,7 @@ from game_classifier.training.world import World
 
 @dataclass
 class Position:
-    """How far a training is: the next step to make, and what the epoch has seen before it."""
+    """How far a training is: the next step, and the sums over the epoch's steps before it."""
 
     epoch: int = 0  # whole epochs done
     step: int = 0  # steps done in the epoch after them
@@ -45,7 +45,7 @@ class Trainee:
     step: int = 0  # steps done, over all epochs
 
     def state_dict(self) -> dict[str, Any]:
-        """Tensors and plain values, from which `load_state_dict` goes on; the average is kept apart."""
+        """Tensors and plain values for `load_state_dict`; the average is stored separately."""
         return {
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -54,7 +54,7 @@ class Trainee:
         }
 
     def load_state_dict(self, state: dict[str, Any], ema: dict[str, torch.Tensor]) -> None:
-        """Go on from `state` and the average `ema`."""
+        """Continue from `state` and the average `ema`."""
         self.network.load_state_dict(state["network"])
         self.ema.module.load_state_dict(ema)
         self.optimizer.load_state_dict(state["optimizer"])
@@ -62,18 +62,18 @@ class Trainee:
         self.step = state["step"]
 
     def exchange_gradients(self, wanted: bool) -> None:
-        """Whether the next backward pass averages gradients over processes."""
+        """Set whether the next backward pass averages gradients over processes."""
         if self.parallel is not self.network:
             self.parallel.require_backward_grad_sync = wanted
 
     def require_finite(self) -> None:
-        """Raise InputError when a weight is not finite, so that no such state is ever kept."""
+        """Raise InputError if a weight is not finite, so that no such state is ever saved."""
         values = [value for value in self.ema.module.state_dict().values() if value.is_floating_point()]
         values += [parameter.detach() for parameter in self.network.parameters()]
         if not all(torch.stack([value.isfinite().all() for value in values]).tolist()):
             raise InputError(
-                f"the weights are not finite any more at step {self.step}; lower lr (--set lr=...), the last"
-                " checkpoint is whole"
+                f"the weights are no longer finite at step {self.step}; lower lr with --set lr=...; the last checkpoint"
+                " is still usable"
             )
 
 
@@ -88,7 +88,7 @@ def new_trainee(config: Config, class_names: tuple[str, ...], world: World, fres
     precision = choose_precision(config.precision, device)
     if config.optimizer not in list_optimizers():
         raise InputError(
-            f"optimizer {config.optimizer!r} is not known; any of timm.optim.list_optimizers(), such as sgd"
+            f"optimizer {config.optimizer!r} is not known; give one of timm.optim.list_optimizers(), such as sgd"
         )
     network, origin = _start(config, class_names, fresh)
     network = network.to(device)
@@ -119,5 +119,5 @@ def _start(config: Config, class_names: tuple[str, ...], fresh: bool) -> tuple[n
 
 
 def uses_channels_last(device: torch.device, precision: str) -> bool:
-    """Whether training keeps its tensors in channels_last, which plain fp32 on a CPU gains nothing from."""
+    """Whether training keeps its tensors in channels_last; plain fp32 on a CPU gains nothing from it."""
     return device.type == "cuda" or precision != "fp32"

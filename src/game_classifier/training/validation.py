@@ -16,9 +16,9 @@ from game_classifier.training.session import Session
 
 
 def validate(session: Session, dataset: Dataset, cache: FrameCache | None) -> Evaluation:
-    """Score the averaged weights folded and in fp32: the very network that conversion will deploy.
+    """Score the averaged weights, folded and in fp32: exactly the network that conversion will deploy.
 
-    It costs two thirds more than bf16, and the figure is the one that evaluation gives afterwards. Several
+    This costs two thirds more than bf16, but gives the same score as a later evaluation. Several
     processes score a share each, every frame once, and all return the whole.
     """
     config, trainee, world, task = session.config, session.trainee, session.world, session.task

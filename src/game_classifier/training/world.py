@@ -1,4 +1,4 @@
-"""The processes of one training, started by torchrun, and what they tell one another; one process alone is a world."""
+"""The processes of one training that torchrun started, and their communication; one process alone is a world too."""
 
 import os
 from dataclasses import dataclass
@@ -30,21 +30,21 @@ class World:
         return self.rank == 0
 
     def share(self, frames: int) -> int:
-        """How many of a batch's `frames` are each process's; InputError when they cannot be shared equally."""
+        """Each process's number of a batch's `frames`; InputError if they cannot be shared equally."""
         if frames % self.size or frames // self.size < 2:
             raise InputError(
-                f"batch_size {frames}: cannot be shared equally by {self.size} processes, two frames or more each;"
-                f" give a multiple of {self.size}"
+                f"batch_size {frames}: cannot be shared equally by {self.size} processes with at least two frames each;"
+                f" give a multiple of {self.size}, {2 * self.size} or more"
             )
         return frames // self.size
 
     def barrier(self) -> None:
-        """Wait for all."""
+        """Wait for all processes."""
         if self.size > 1:
             dist.barrier()
 
     def any(self, *flags: bool) -> tuple[bool, ...]:
-        """Each flag as true for all as soon as it is true for one."""
+        """The flags, each true for all processes if it is true for one."""
         if self.size == 1:
             return flags
         values = torch.tensor(flags, dtype=torch.int32)
@@ -52,7 +52,7 @@ class World:
         return tuple(bool(value) for value in values)
 
     def gather(self, value: Any) -> list[Any]:
-        """What each process gave, in their order."""
+        """The value of each process, in order of rank."""
         if self.size == 1:
             return [value]
         values: list[Any] = [None] * self.size

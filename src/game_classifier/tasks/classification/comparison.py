@@ -1,4 +1,4 @@
-"""What the gate compares of a classifier: its probabilities, its likeliest classes, its top-1."""
+"""The gate's comparison for classifiers: probabilities, most likely classes, top-1."""
 
 import math
 from collections.abc import Mapping

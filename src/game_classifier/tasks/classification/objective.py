@@ -1,4 +1,4 @@
-"""What training asks of a classifier: cross-entropy on augmented frames."""
+"""The training objective of a classifier: cross-entropy on augmented frames."""
 
 from dataclasses import dataclass
 

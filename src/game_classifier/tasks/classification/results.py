@@ -44,7 +44,7 @@ class ClassResults(Results):
         return FILES
 
     def describe(self) -> str:
-        """The scores and what they hide; without labels, what was predicted."""
+        """The scores, the worst classes and the confused pairs; without labels, how often each class was predicted."""
         parts = []
         if self.unlabelled:
             parts.append(predicted_counts_table(self.class_names, self.predicted))

@@ -1,4 +1,4 @@
-"""What batch prediction writes for each frame of a classifier; docs/formats.md has the contract."""
+"""The rows that batch prediction writes for a classifier; docs/formats.md defines their format."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Which frames a classifier sees in training, in which order, and how much each class weighs."""
+"""The order in which a classifier sees its training frames, and the weight of each class."""
 
 import math
 
@@ -9,7 +9,7 @@ import torch
 def epoch_rows(labels: np.ndarray, count: int, balance: str, seed: int) -> np.ndarray:
     """Return `count` rows of a list with these labels int [N], in random order; int64 [count].
 
-    The list is gone through as often as it takes, each time in another order. With balance "sampling" each
+    The list is repeated as often as needed, each time in another order. With balance "sampling" each
     class is drawn equally often instead, and rows may repeat.
     """
     generator = torch.Generator().manual_seed(seed)

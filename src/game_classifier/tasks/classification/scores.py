@@ -36,7 +36,7 @@ class ClassScores(Scores):
         return {"confusion": torch.from_numpy(self.confusion)}
 
     def load_state_dict(self, state: Mapping[str, torch.Tensor]) -> None:
-        """Take the confusion matrix over."""
+        """Set the confusion matrix."""
         self.confusion = state["confusion"].numpy()
 
     def describe(self) -> str:

@@ -1,4 +1,4 @@
-"""The task of telling one class for each frame. Its parts are the other files of this folder."""
+"""The task of choosing one class for each frame. Its parts are the other files of this folder."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,7 @@ class Classification:
     best_by = "top1"
     columns = COLUMNS
     curves = CURVES
-    nothing_to_score = "no line has a class index; tool/get_annotation.py writes them"
+    nothing_to_score = "no line has a class index, so there is nothing to score; tool/get_annotation.py writes them"
 
     comparison = ProbabilityComparison()
     rows = ClassRows()
