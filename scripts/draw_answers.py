@@ -60,7 +60,9 @@ def answered_frames(
         try:
             frame = read_whole_frame(frames.paths[row])
         except FrameError as error:
-            raise InputError(f"{source}: line {row + 1}: {frames.paths[row]} cannot be read ({error})") from None
+            raise InputError(
+                f"{source}: line {row + 1}: {frames.paths[row]} cannot be read ({error}); take the line out"
+            ) from None
         # Read again as the commands read it: decoded at a reduced scale.
         answer = next(classifier.classify_files([frames.paths[row]]))
         caption, label = f"{answer.class_name} {answer.probability:.2f}", frames.labels[row]

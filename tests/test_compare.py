@@ -245,7 +245,7 @@ def test_a_checkpoint_that_cannot_be_converted_ends_the_comparison(trained, tmp_
     save_checkpoint(broken, replace(checkpoint, state_dict=shuffled, metrics={"top1": 1.0}))
     for _ in range(2):  # what is left of the first attempt is not taken for a conversion
         done = run(COMPARE, "-w", broken, "-i", trained.dataset, "-o", tmp_path / "out")
-        assert done.error == f"{broken}: could not be converted, for the reason above"
+        assert done.error == f"{broken}: could not be converted; the reason is above"
     assert (tmp_path / "out/repvgg_tiny/conversion.json").is_file()
 
 

@@ -30,7 +30,7 @@ def test_folds_are_trained_apart_and_summed_up(tmp_path, run):
     assert run("tool/get_annotation.py", "--dataset", data).status == 0
     assert (
         train(run, "-i", data, "-o", out, "--fold", "3").error
-        == f"--fold 3: '3' is not a fold of {data}; there are 2, or give all"
+        == f"--fold 3: '3' is not a fold of {data}; give all, or some of 1, 2"
     )
     first = train(run, "-i", data, "-o", out, "--fold", "1")
     assert first.status == 0, first.err

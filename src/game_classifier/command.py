@@ -24,7 +24,7 @@ class CommandParser(argparse.ArgumentParser):
         """Add the options of every command that runs a trained network over a list."""
         add = self.add_argument
         add("--root", type=Path, help="folder of the relative paths in a list (default: the list's own folder)")
-        add("--batch-size", type=positive, default=32, help="frames at a time (default: %(default)s)")
+        add("--batch-size", type=positive, default=32, help="frames in a batch (default: %(default)s)")
         add("--threads", type=positive, help="number of threads (default: one for each processor)")
         add("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
         add(

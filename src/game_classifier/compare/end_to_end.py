@@ -48,7 +48,7 @@ def time_ways(
                 len(rows), lambda call, classify=classify: classify(frames.paths[rows[call]]), len(rows)
             )
             parts = [_rows_of(frames, part) for part in np.array_split(rows, amount.rounds)]
-            runs[name, f"predict_repvgg.py: {_words(predictor.classifier)}"] = Run(
+            runs[name, f"predict_repvgg.py: {_words(predictor.runner)}"] = Run(
                 amount.rounds, _predict_part(predictor, parts, Path(scratch)), len(rows)
             )
         times = in_turns(runs, amount.rounds, amount.threads)

@@ -40,7 +40,7 @@ def read_foreign_list(source: Path, root: Path, encoding: str, path_column: str,
         rows = _lines(source, text)
     entries = [Entry(where, root / name.replace("\\", "/"), label) for where, name, label in rows]
     if not entries:
-        raise InputError(f"{source}: holds no frames")
+        raise InputError(f"{source}: holds no frames; write one path and its class in each line")
     for entry in entries:
         if not entry.path.is_file():
             raise InputError(
@@ -95,6 +95,6 @@ def _csv_rows(source: Path, text: str, path_column: str, label_column: str) -> l
     for row in reader:
         where = f"{source}:{reader.line_num}"
         if not row[path_column] or not row[label_column]:
-            raise InputError(f"{where}: no path or no label")
+            raise InputError(f"{where}: no path or no label; fill in both columns, or remove the line")
         rows.append((where, row[path_column].strip(), row[label_column].strip()))
     return rows
