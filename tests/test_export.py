@@ -321,12 +321,12 @@ def test_each_way_to_int8_is_tried(tmp_path, trained):
     known = load_checkpoint(trained.best)
     frames = gate_frames(TASK, read_file_list(trained.dataset / "val.txt", 3), 256, known.preprocessing, 2)
     never = GateConfig.model_construct(int8_agreement=float("nan"))
-    match = r"OpenVINO, accuracy control in .* no file was written for a step that failed"
+    match = r"OpenVINO, accurate bias correction in .* no file was written for a step that failed"
     with pytest.raises(InputError, match=match):
         convert(known, tmp_path, frames, formats=["int8", "pt"], calibration=frames.frames, limits=never)
     assert listing(tmp_path) == ["conversion.json", "repvgg_tiny_cpp_deploy.pt"]
     rows = json.loads((tmp_path / "conversion.json").read_text())["rows"]
-    ways = ["accurate bias correction", "percentile ranges", "accuracy control"]
+    ways = ["equalized and rounded", "accurate bias correction"]
     assert [row["step"] for row in rows if row["complaint"]] == [f"OpenVINO, {way}" for way in ways]
     assert all(
         "of the frames, less than gate.int8_agreement nan" in row["complaint"] for row in rows if row["complaint"]

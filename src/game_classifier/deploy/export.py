@@ -77,7 +77,7 @@ def convert(
     missed = [row for row in rows if row.complaint][:1]
 
     metadata = Metadata.of_checkpoint(checkpoint, task.output)
-    parts = Parts(task, folded, metadata, frames, calibration, limits)
+    parts = Parts(folded, metadata, calibration)
     passed: list[Form] = []
     with tempfile.TemporaryDirectory(dir=folder, prefix=".converting-") as unjudged:
         for name in progress(() if missed else formats, desc="convert", unit="format", leave=False):

@@ -7,31 +7,25 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from game_classifier.config import GateConfig
-from game_classifier.deploy.gate import GateFrames
 from game_classifier.deploy.torchscript import save_torchscript, script
 from game_classifier.device import multiplies_bf16
 from game_classifier.models.fold import InBFloat16
 from game_classifier.models.frame_network import answering
 from game_classifier.runtime.metadata import Metadata
-from game_classifier.tasks.task import Task
 
 
 @dataclass(frozen=True)
 class Parts:
     """The input of every format."""
 
-    task: Task
     folded: nn.Module
     metadata: Metadata
-    frames: GateFrames  # the gate's
-    calibration: np.ndarray  # uint8 [M, height, width, 3], training frames balanced over the task's strata
-    limits: GateConfig
+    calibration: np.ndarray | None  # uint8 [M, height, width, 3], training frames for INT8
 
-    def pixels(self, frames: np.ndarray) -> np.ndarray:
-        """The network's input, float32 [N, 3, height, width]."""
+    def calibration_pixels(self) -> np.ndarray:
+        """The same as the network's input, float32 [M, 3, height, width]."""
         mean, scale = self.metadata.preprocessing.normalization()
-        return np.ascontiguousarray(((frames - mean) * scale).transpose(0, 3, 1, 2))
+        return np.ascontiguousarray(((self.calibration - mean) * scale).transpose(0, 3, 1, 2))
 
 
 @dataclass(frozen=True)
@@ -94,15 +88,11 @@ def openvino(parts: Parts) -> Iterator[Form]:
 
 def int8(parts: Parts) -> Iterator[Form]:
     """The quantized file for OpenVINO, made in several ways; the first one that passes the gate is kept."""
-    from game_classifier.deploy.openvino_file import add_preprocessing, convert_network, save_openvino
-    from game_classifier.deploy.quantize import Validation, quantized_models
+    from game_classifier.deploy.openvino_file import add_preprocessing, save_openvino
+    from game_classifier.deploy.quantize import quantized_models
 
     preprocessing = parts.metadata.preprocessing
-    core = convert_network(answering(parts.folded), preprocessing)
-    frames, targets = parts.frames.frames, parts.frames.targets
-    known = parts.task.has_target(targets)
-    validation = Validation(parts.pixels(frames[known]), targets[known], parts.task.comparison.hits)
-    for way, network in quantized_models(core, parts.pixels(parts.calibration), validation, parts.limits.top1_drop):
+    for way, network in quantized_models(parts.folded, preprocessing, parts.calibration_pixels()):
         model = add_preprocessing(network, preprocessing)
         yield Form(
             f"{parts.metadata.network}_openvino_int8.xml",

@@ -1,29 +1,21 @@
-"""Post-training quantization to INT8 with NNCF, an optional extra, in ways that lose less and less."""
+"""Post-training quantization to INT8 for OpenVINO with NNCF, an optional extra."""
 
 import importlib.util
 import logging
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import openvino as ov
+import torch
+from torch import nn
 
+from game_classifier.deploy.equalize import equalize
+from game_classifier.deploy.openvino_file import convert_network
+from game_classifier.deploy.rounding import round_weights
 from game_classifier.errors import InputError
-
-
-@dataclass(frozen=True)
-class Validation:
-    """Frames and targets for accuracy control."""
-
-    pixels: np.ndarray  # float32 [N, 3, H, W]
-    targets: np.ndarray  # [N]
-    hits: Callable[[np.ndarray, np.ndarray], np.ndarray]  # answers, targets -> how right each is, 0..1
-
-    def measure(self, model: ov.CompiledModel, items: Iterable[Any]) -> tuple[float, list[float]]:
-        """The mean of the hits, and each, as NNCF asks for it."""
-        hits = [float(self.hits(model(pixels)[0], np.array([target]))[0]) for pixels, target in items]
-        return sum(hits) / len(hits), hits
+from game_classifier.frames.decode import Preprocessing
+from game_classifier.models.frame_network import answering
 
 
 def is_available() -> bool:
@@ -32,14 +24,12 @@ def is_available() -> bool:
 
 
 def quantized_models(
-    core: ov.Model, calibration: np.ndarray, validation: Validation, max_drop: float
+    folded: nn.Module, preprocessing: Preprocessing, calibration: np.ndarray
 ) -> Iterator[tuple[str, ov.Model]]:
-    """Yield (way, INT8 network) from the cheapest way to the most accurate one; each is made on demand.
+    """Yield (way, INT8 network), the most accurate way first; each is made on demand.
 
-    `core` takes pixels float32 [N, 3, H, W]; `calibration` are such pixels of training frames, balanced over the
-    classes. Weights are quantized by channel. The last way returns layers to floating point until the hits on
-    `validation` fall by no more than `max_drop`; it is left out if there are no such frames. Raises InputError when
-    NNCF is not installed.
+    `calibration` float32 [N, 3, H, W] are inputs made of training frames, balanced over the classes. Weights are
+    quantized by channel, activations by layer. Raises InputError when NNCF is not installed.
     """
     if not is_available():
         raise InputError("format int8: NNCF is not installed; pip install -e '.[int8]', or leave the format out")
@@ -48,27 +38,27 @@ def quantized_models(
 
     nncf.set_log_level(logging.ERROR)
     frames = nncf.Dataset([frame[None] for frame in calibration])
-    # NNCF's faster bias correction takes as long here and loses more accuracy: see docs/conversion.md.
-    common: dict[str, Any] = {
-        "subset_size": len(calibration),
-        "target_device": nncf.TargetDevice.CPU,
-        "fast_bias_correction": False,
-    }
-    percentiles = nncf.AdvancedQuantizationParameters(
-        activations_range_estimator_params=RangeEstimatorParametersSet.MEAN_QUANTILE
-    )
+    common: dict[str, Any] = {"subset_size": len(calibration), "target_device": nncf.TargetDevice.CPU}
 
-    yield "accurate bias correction", nncf.quantize(core, frames, **common)
-    yield "percentile ranges", nncf.quantize(core, frames, **common, advanced_parameters=percentiles)
-    if len(validation.targets):
-        yield (
-            "accuracy control",
-            nncf.quantize_with_accuracy_control(
-                core,
-                frames,
-                nncf.Dataset(list(zip(validation.pixels[:, None], validation.targets, strict=True))),
-                validation.measure,
-                max_drop=max_drop,
-                **common,
-            ),
-        )
+    # docs/conversion.md has what each part of this way is worth.
+    pixels = torch.from_numpy(calibration)
+    core = convert_network(answering(round_weights(equalize(folded, pixels)[0], pixels)), preprocessing)
+    own_rounding = nncf.AdvancedQuantizationParameters(
+        activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX,  # even channels have no outliers to cut
+        overflow_fix=nncf.OverflowFix.DISABLE,  # it would halve the grid that the weights are on
+        disable_bias_correction=True,  # the rounding has seen to it
+    )
+    first = nncf.IgnoredScope(names=[_first_convolution(core)])
+    yield (
+        "equalized and rounded",
+        nncf.quantize(core, frames, ignored_scope=first, advanced_parameters=own_rounding, **common),
+    )
+    # For networks whose layers the way above does not reach, and processors that overflow without the fix.
+    core = convert_network(answering(folded), preprocessing)
+    yield "accurate bias correction", nncf.quantize(core, frames, fast_bias_correction=False, **common)
+
+
+def _first_convolution(core: ov.Model) -> str:
+    """The name of the layer that sees the pixels: 8 bits of them lose more than all other layers together."""
+    convolutions = (node for node in core.get_ordered_ops() if "Convolution" in node.get_type_name())
+    return next(convolutions).get_friendly_name()

@@ -21,7 +21,7 @@ class ProbabilityComparison:
         """Differences of probabilities, the share of frames with the same likeliest class, top-1."""
         differences = np.abs(answers.astype(np.float64) - expected)
         labelled = targets != UNLABELLED
-        hits = self.hits(answers[labelled], targets[labelled])
+        hits = answers[labelled].argmax(axis=1) == targets[labelled]
         return {
             "difference_max": float(differences.max()),
             "difference_mean": float(differences.mean()),
@@ -88,7 +88,3 @@ class ProbabilityComparison:
             "Agreement": percent(figures["agreement"]),
             "Top-1": "" if figures["top1"] is None else percent(figures["top1"]),
         }
-
-    def hits(self, answers: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        """1 where the likeliest class is the right one."""
-        return (answers.argmax(axis=1) == targets).astype(np.float64)
