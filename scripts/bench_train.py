@@ -218,7 +218,7 @@ def our_epochs(dataset: Dataset, size: int, batch_size: int) -> Iterator[tuple[f
         start = time.perf_counter()
         caches = ours.open_caches(Path(scratch) / "cache", config, dataset, World())
         spent = time.perf_counter() - start
-        for epoch in range(config.epochs):
+        for epoch in range(session.length.epochs):
             start = time.perf_counter()
             session.position = Position(epoch)
             train_epoch(session, dataset, caches[0], lambda: None)

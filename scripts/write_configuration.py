@@ -69,10 +69,11 @@ def page() -> str:
 def key_table(model: type[BaseModel], prefix: str = "") -> str:
     """A table of the keys of `model`, without those that hold a part."""
     schemas = model.model_json_schema()["properties"]
+    defaults = model().model_dump(mode="json")
     return markdown(
         ["key", "values", "default", "meaning"],
         (
-            [f"`{prefix}{key}`", values(schema), f"`{json.dumps(schema['default'])}`", schema["description"]]
+            [f"`{prefix}{key}`", values(schema), f"`{json.dumps(defaults[key])}`", schema["description"]]
             for key, schema in schemas.items()
             if key not in PARTS
         ),
@@ -85,6 +86,8 @@ def values(schema: dict[str, Any], plural: str = "") -> str:
         return ", ".join(f"`{json.dumps(value)}`" for value in schema["enum"])
     if "anyOf" in schema:
         return ", or ".join(map(values, schema["anyOf"]))
+    if schema["type"] == "null":
+        return "`null`"
     if schema["type"] == "array":
         length = f"{schema['minItems']} " if "minItems" in schema else ""
         return f"list of {length}{values(schema.get('items') or schema['prefixItems'][0], 's')}"

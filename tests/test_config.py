@@ -36,7 +36,11 @@ def test_overrides_reach_any_key():
         ("lr=true", "lr: input should be a valid number"),
         ("mean=[0.5]", "mean"),
         ("resize=stretch", "resize: input should be 'squash', 'letterbox' or 'center_crop', not \"stretch\""),
+        ("views_per_class=0", "views_per_class: input should be greater than or equal to 1, not 0"),
+        ("epochs=0", "epochs: input should be greater than or equal to 1, not 0"),
         ("train_sizes=[]", "train_sizes: needs at least one"),
+        ("train_sizes=[1.0,0.5]", "train_sizes: the shares must not fall, and the last one must be 1"),
+        ("train_sizes=[0.5,0.75]", "train_sizes: the shares must not fall, and the last one must be 1"),
         ("std=[0.2,0.2,0]", "std: each value must be above 0"),
         ("epochs", "write KEY=VALUE"),
         ("epochs.x=1", "epochs holds no keys of its own"),
@@ -47,6 +51,24 @@ def test_a_wrong_override_names_the_key_and_the_remedy(override, message):
         read_config(DEFAULT, [override])
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_length_in_set_takes_the_place_of_the_files():
+    assert (read_config(DEFAULT, []).epochs, read_config(DEFAULT, []).views_per_class) == (None, 480)
+    chosen = read_config(DEFAULT, ["epochs=3"])
+    assert (chosen.epochs, chosen.views_per_class) == (3, None)
+    assert check_config(chosen.model_dump(mode="json"), "out/config.json") == chosen
+    assert read_config(DEFAULT, ["views_per_class=100"]).views_per_class == 100
+
+
+def test_two_lengths_are_refused(tmp_path):
+    recipe = tmp_path / "recipe.json"
+    recipe.write_text('{"epochs": 3, "views_per_class": 100}')
+    complaint = "epochs and views_per_class: both are the length of the training; give one of them"
+    for path, overrides in ((recipe, []), (DEFAULT, ["epochs=3", "views_per_class=100"])):
+        with pytest.raises(InputError, match=complaint):
+            read_config(path, overrides)
+    assert read_config(recipe, ["epochs=5"]).epochs == 5
 
 
 @pytest.mark.parametrize("value", ["big", "31", "4097", "128.0", "null", "[90]", "[90,160,3]", "[8,160]"])

@@ -192,6 +192,13 @@ def test_every_file_of_the_results(tmp_path):
     bin_of = np.ceil(scores * 15)
     error = sum(abs((scores - right)[bin_of == each].sum()) for each in set(bin_of)) / 9
     assert summary["Expected calibration error"] == f"{100 * error:.2f} %"
+    diagram = re.search(r'<svg id="reliability-diagram".*?</svg>', page, re.DOTALL)[0]
+    drawn = {float(high): 300 * share for high, share in zip(bins["high"], bins["accuracy"], strict=True)}
+    bars = re.findall(r'class="right" x="([\d.]+)" y="[\d.]+" width="([\d.]+)"\s+height="([\d.]+)"', diagram)
+    assert len(bars) == (bins["count"] > 0).sum()
+    for left, width, height in bars:
+        high = min(drawn, key=lambda each: abs(300 * each - float(left) - float(width)))
+        assert float(height) == pytest.approx(drawn[high], abs=0.01)
     assert cells_of(page, "models")[1] == ["/models/a0.xml", "f" * 12, "bf16", "OpenVINO 2026.4", "2"]
 
 

@@ -14,10 +14,11 @@ from game_classifier.config import AugmentConfig
 from game_classifier.errors import InputError
 from game_classifier.lists.dataset import read_dataset
 from game_classifier.models.checkpoint import load_checkpoint
+from game_classifier.tasks.classification.objective import ClassObjective
 from game_classifier.training import epoch as epoch_module
 from game_classifier.training import fit as fit_module
 from game_classifier.training.fit import fit
-from game_classifier.training.schedule import frame_size, learning_rate
+from game_classifier.training.schedule import Length, frame_size, learning_rate, training_length
 from game_classifier.training.trainee import new_trainee
 from game_classifier.training.world import World
 
@@ -47,9 +48,43 @@ def test_one_cycle_is_the_schedule_of_torch():
 
 
 def test_frames_grow_to_the_full_size():
-    sizes = [frame_size(epoch, 6, [0.75, 0.875, 1.0], 128, 224) for epoch in range(6)]
+    sizes = [frame_size(step, 6, [0.75, 0.875, 1.0], 128, 224) for step in range(6)]
     assert sizes == [(96, 160), (96, 160), (112, 192), (112, 192), (128, 224), (128, 224)]
     assert frame_size(0, 1, [0.75, 1.0], 128, 128) == (96, 96)
+
+
+@pytest.mark.parametrize(
+    ("frames", "classes", "views_per_class", "expected"),
+    [
+        (8320, 104, 480, Length(6, 130)),  # the demo: 49,920 frames
+        (4680, 104, 480, Length(11, 73)),  # fewer frames, more passes
+        (20_800, 104, 480, Length(2, 325)),
+        (208_000, 104, 480, Length(1, 3250)),  # every frame once at least
+        (90, 2, 480, Length(6, 40)),  # as for 32 classes, in epochs of min_steps
+        (10_000, 500, 480, Length(24, 156)),
+        (8320, 104, 240, Length(3, 130)),
+    ],
+)
+def test_the_length_of_a_training_counts_work(frames, classes, views_per_class, expected):
+    assert training_length(frames, classes, 64, 40, None, views_per_class) == expected
+
+
+def test_a_number_of_epochs_is_an_explicit_choice():
+    assert training_length(8320, 104, 64, 40, 9, None) == Length(9, 130)
+
+
+def test_sizes_change_within_an_epoch(trained, tmp_path, monkeypatch):
+    """A training of one epoch goes through all sizes and ends at the one that is deployed."""
+    seen, make = [], ClassObjective.batch
+
+    def batch(objective, frames, rows, size, generator):
+        seen.append(size)
+        return make(objective, frames, rows, size, generator)
+
+    monkeypatch.setattr(ClassObjective, "batch", batch)
+    config = tiny_config(epochs=1, image_size=64, train_sizes=[0.5, 0.75, 1.0], min_steps=6)
+    fit(config, read_dataset(trained.dataset), tmp_path / "out", resume=False)
+    assert seen == [(32, 32)] * 2 + [(48, 48)] * 2 + [(64, 64)] * 2
 
 
 def test_a_training_leaves_what_it_promises_and_learns(trained):
@@ -84,7 +119,7 @@ def test_a_training_that_stands_there_is_never_overwritten(tmp_path, trained):
     with pytest.raises(InputError, match=r"another augment.zoom \(0.15 there, 0.3 now\), augment.erase \(0.25 there, "):
         augment = AugmentConfig(zoom=0.3, erase=0.0)
         fit(tiny_config(min_steps=30, lr=0.005, augment=augment), data, trained.out, resume=True)
-    with pytest.raises(InputError, match="already trained for 2 epochs, but epochs is 1; set epochs to 2 or more"):
+    with pytest.raises(InputError, match="already trained for 2 epochs, but the recipe asks for 1; set epochs to 2 or"):
         fit(tiny_config(min_steps=30, lr=0.005, epochs=1), data, trained.out, resume=True)
     with pytest.raises(InputError, match="made with another train list; restore this"):
         fit(tiny_config(min_steps=30, lr=0.005), other, trained.out, resume=True)

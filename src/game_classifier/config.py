@@ -37,6 +37,8 @@ Side = Annotated[int, Field(ge=32, le=4096)]
 HeightAndWidth = Annotated[list[Side], Field(min_length=2, max_length=2)]
 ImageSize = Annotated[Side | HeightAndWidth, WrapValidator(_image_size)]
 Channels = tuple[float, float, float]
+VIEWS_PER_CLASS = 480  # docs/recipes.md has the lengths that were tried
+LENGTHS = ("epochs", "views_per_class")
 
 
 class _Strict(BaseModel):
@@ -121,9 +123,17 @@ class Config(_Strict):
     train_sizes: list[Annotated[float, Field(gt=0, le=1)]] = Field(
         [0.5, 0.5, 0.75, 0.75, 1.0, 1.0],
         description="Sizes of the training frames, as shares of `image_size`; at least one. Each share gets an equal"
-        " part of the epochs. Small frames first save time. The last share should be 1.",
+        " part of the steps. Small frames first save time. The shares must not fall, and the last must be 1.",
     )
-    epochs: Count = Field(6, description="Passes over the training list.")
+    epochs: Count | None = Field(
+        None, description="Length of the training in passes over the training list, instead of `views_per_class`."
+    )
+    views_per_class: Count | None = Field(
+        default_factory=lambda known: None if known.get("epochs") else VIEWS_PER_CLASS,
+        description="Length of the training: how many frames go through the network for each class, repeated frames"
+        " counted. A data set with fewer than 32 classes is trained as long as one with 32. The length is rounded to"
+        " whole epochs.",
+    )
     patience: Annotated[int, Field(ge=0)] = Field(
         0, description="Training stops after this many epochs without a higher top-1. 0: never."
     )
@@ -193,6 +203,13 @@ class Config(_Strict):
     def _agrees_with_itself(self) -> "Config":
         if not self.train_sizes:
             raise ValueError("train_sizes: needs at least one share of image_size, such as [1.0]")
+        if self.train_sizes != sorted(self.train_sizes) or self.train_sizes[-1] != 1:
+            raise ValueError(
+                "train_sizes: the shares must not fall, and the last one must be 1, the size that is validated and"
+                " deployed, such as [0.5, 1.0]"
+            )
+        if (self.epochs is None) == (self.views_per_class is None):
+            raise ValueError("epochs and views_per_class: both are the length of the training; give one of them")
         if any(value <= 0 for value in self.std):
             raise ValueError("std: each value must be above 0")
         if self.weights_path and self.pretrained != "none":
@@ -224,6 +241,9 @@ def read_config(path: Path, overrides: list[str]) -> Config:
         raise InputError(f"{path}: not JSON: {error}") from None
     if not isinstance(values, dict):
         raise InputError(f"{path}: not a JSON object of keys and values")
+    if any(override.partition("=")[0] in LENGTHS for override in overrides):
+        for key in LENGTHS:  # a length in --set takes the place of the file's
+            values.pop(key, None)
     for override in overrides:
         _apply(values, override)
     return check_config(values, f"{path}" + (" with --set" if overrides else ""))
@@ -234,7 +254,9 @@ def check_config(values: dict[str, Any], source: str) -> Config:
     try:
         return Config.model_validate_json(json.dumps(values))  # as JSON, in which a tuple is an array
     except ValidationError as error:
-        raise InputError(f"{source}: {'; '.join(_complaint(each) for each in error.errors())}") from None
+        # Where `epochs` is wrong, the default of views_per_class, which depends on it, is no further complaint.
+        wrong = [each for each in error.errors() if each["type"] != "default_factory_not_called"]
+        raise InputError(f"{source}: {'; '.join(map(_complaint, wrong))}") from None
 
 
 def _apply(values: dict[str, Any], override: str) -> None:

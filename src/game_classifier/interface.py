@@ -151,7 +151,8 @@ def load(
 
     `device` is auto, cpu or cuda. `precision` is fp32, bf16 or auto; auto is the file's own precision, and bf16 for
     OpenVINO files that passed their conversion in it if the CPU multiplies in bf16. `threads` is the number of threads
-    of ONNX and OpenVINO files, by default one for each processor; torch's own setting holds for the others. Raises InputError with one line that names the remedy.
+    of ONNX and OpenVINO files, by default one for each processor; the others use torch's own number. Raises InputError
+    with one line that names the remedy.
     """
     runner = load_runner(Path(path), device, precision, threads)
     if task_name(runner.network) != CLASSIFICATION:

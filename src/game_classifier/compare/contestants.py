@@ -10,7 +10,7 @@ from typing import Any
 from game_classifier.deploy.export import CONVERSION_FILE
 from game_classifier.device import multiplies_bf16
 from game_classifier.errors import InputError
-from game_classifier.models.checkpoint import Checkpoint, load_checkpoint, weights_hash
+from game_classifier.models.checkpoint import Checkpoint, load_checkpoint
 from game_classifier.runtime.fastest import fastest_file
 from game_classifier.runtime.runner import Runner, load_runner
 
@@ -93,7 +93,7 @@ def read_contestants(paths: Sequence[Path], folder: Path, convert: Sequence[str]
 
 def _convert(path: Path, checkpoint: Checkpoint, folder: Path, command: Sequence[str]) -> dict[str, Any]:
     """The contents of conversion.json."""
-    weights = weights_hash(checkpoint.state_dict)
+    weights = checkpoint.weights_sha256()
     if conversion := _read_conversion(folder, weights):
         print(f"{folder}: already converted", flush=True)
         return conversion

@@ -14,7 +14,7 @@ from torch import nn
 from game_classifier.errors import InputError
 from game_classifier.frames.decode import Preprocessing
 from game_classifier.lists.classes import class_hash
-from game_classifier.models.zoo import build_model
+from game_classifier.models.zoo import build_model, head_keys
 from game_classifier.storage import replacing
 
 FORMAT = "game_classifier.checkpoint"
@@ -35,10 +35,14 @@ class Checkpoint:
     data: dict[str, str] = field(
         default_factory=dict
     )  # folder and root of the data set, SHA-256 of its validation list
+    temperature: float | None = None  # divides the logits; None: not calibrated
     training: dict[str, Any] | None = None  # optimiser and the like, in the last checkpoint only
 
     def build(self) -> nn.Module:
-        """Return the network with its weights, in evaluation mode; InputError when they do not fit it."""
+        """Return the network with its weights, in evaluation mode; InputError when they do not fit it.
+
+        The rows of the classes are divided by the temperature, so all that is made of the network has it.
+        """
         network = build_model(self.network, len(self.class_names))
         try:
             network.load_state_dict(self.state_dict, strict=True)
@@ -47,7 +51,21 @@ class Checkpoint:
                 f"the checkpoint's weights do not fit {self.network} with {len(self.class_names)} classes"
                 f" ({_first_line(error)}); train it again with this version"
             ) from None
+        if self.temperature is not None:
+            state = network.state_dict()
+            for key in head_keys(network, state):
+                state[key] /= self.temperature
         return network.eval()
+
+    def weights_sha256(self) -> str:
+        """SHA-256 (hex) of the weights and the temperature: tells two networks apart, whatever file holds them."""
+        digest = hashlib.sha256()
+        for name, value in self.state_dict.items():
+            digest.update(f"{name} {value.dtype} {list(value.shape)}\n".encode())
+            digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+        if self.temperature is not None:
+            digest.update(f"temperature {self.temperature!r}".encode())
+        return digest.hexdigest()
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
@@ -72,15 +90,6 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
             f"{path}: cannot be written ({cause.strerror}); the earlier file is unchanged;"
             " free some space, and continue with --resume"
         ) from None
-
-
-def weights_hash(state_dict: dict[str, torch.Tensor]) -> str:
-    """SHA-256 (hex) of names and values: it identifies a training in any kind of file."""
-    digest = hashlib.sha256()
-    for name, value in state_dict.items():
-        digest.update(f"{name} {value.dtype} {list(value.shape)}\n".encode())
-        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
 
 
 def _canonical(value: Any) -> Any:
@@ -120,7 +129,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
             raise InputError(
                 f"{path}: a deployed file (TorchScript), not a checkpoint; give the .pth it was made from"
             ) from None
-        raise InputError(f"{path}: not a checkpoint that can be read safely ({_first_line(error)})") from None
+        raise InputError(
+            f"{path}: not a checkpoint that can be read safely ({_first_line(error)}); give another one"
+        ) from None
     if not isinstance(values, dict) or values.get("format") != FORMAT:
         held = ", ".join(sorted(map(str, values))[:4]) if isinstance(values, dict) else type(values).__name__
         raise InputError(

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from game_classifier.errors import InputError
 from game_classifier.models.checkpoint import FORMAT, load_checkpoint
-from game_classifier.models.zoo import library_of
+from game_classifier.models.zoo import head_keys, library_of
 
 SUFFIXES = (".pth.tar", ".pth", ".pt", ".safetensors", ".bin")
 AVERAGED = ("state_dict_ema", "model_ema", "ema")  # timm; torchvision; DingXiaoH/RepVGG's main.py
@@ -110,7 +110,7 @@ def load_weights(network: nn.Module, network_name: str, class_names: Sequence[st
     else:
         kind, weights, known_classes = *_foreign_weights(path, values, network_name), None
     own = network.state_dict()
-    heads = _head_keys(network, own)
+    heads = head_keys(network, own)
     _require_fit(path, network_name, own, weights, heads)
     head = _settle_head(path, own, weights, heads, known_classes, class_names)
     network.load_state_dict({**own, **weights}, strict=True)
@@ -220,13 +220,6 @@ def _renamed(path: Path, weights: Mapping[str, Tensor], rules: Sequence[Rule]) -
             raise InputError(f"{path}: {name} would become {key}, which already exists; give a file of one tool")
         renamed[key] = value
     return renamed
-
-
-def _head_keys(network: nn.Module, own: Mapping[str, Tensor]) -> list[str]:
-    """Keys of the weights and biases whose rows are classes; timm's distilled networks have several classifiers."""
-    names = network.default_cfg["classifier"]
-    modules = [names] if isinstance(names, str) else names or ()  # an encoder has none
-    return [key for name in modules for key in (f"{name}.weight", f"{name}.bias") if key in own]
 
 
 def _require_fit(

@@ -1,12 +1,12 @@
 """Building a network by its name: those listed here, and everything else of timm."""
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
 import timm
-from torch import nn
+from torch import Tensor, nn
 
 from game_classifier.errors import InputError
 from game_classifier.models import esnet
@@ -105,6 +105,13 @@ def build_model(name: str, num_classes: int) -> nn.Module:
     if not hasattr(network, "default_cfg"):
         network.default_cfg = {"classifier": NETWORKS[name].classifier}
     return network
+
+
+def head_keys(network: nn.Module, state: Mapping[str, Tensor]) -> list[str]:
+    """Keys of the weights and biases whose rows are classes; timm's distilled networks have several classifiers."""
+    names = network.default_cfg["classifier"]
+    modules = [names] if isinstance(names, str) else names or ()  # an encoder has none
+    return [key for name in modules for key in (f"{name}.weight", f"{name}.bias") if key in state]
 
 
 def library_of(name: str) -> str:

@@ -52,6 +52,8 @@ def render_page(results: Results) -> str:
         lists=[list_name(manifest) for manifest in results.manifests],
         classes=class_rows(results) if results.scored else [],
         reliability=reliability_rows(results.calibration),
+        bins=results.calibration.table(),
+        percent=percent,
         predicted=predicted_rows(results) if results.unlabelled else [],
         pairs=[_pair(results, pair, group) for pair, group in zip(shown, of_pairs, strict=True)],
         pairs_found=len(pairs),

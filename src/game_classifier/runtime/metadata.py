@@ -11,7 +11,7 @@ import torch
 from game_classifier.errors import InputError
 from game_classifier.frames.decode import Preprocessing
 from game_classifier.lists.classes import class_hash
-from game_classifier.models.checkpoint import Checkpoint, weights_hash
+from game_classifier.models.checkpoint import Checkpoint
 
 META_FILE = "meta.json"
 CLASS_NAMES_FILE = "class_names.txt"
@@ -68,7 +68,7 @@ class Metadata:
             checkpoint.preprocessing,
             checkpoint.epoch,
             checkpoint.metrics,
-            weights_hash(checkpoint.state_dict),
+            checkpoint.weights_sha256(),
             output,
         )
 

@@ -5,7 +5,8 @@ every task. This file names everything that differs. A task is a folder beside t
 network in models/zoo.py names its task, and tasks/choose.py finds it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -14,8 +15,17 @@ import torch
 from torch import Tensor
 
 from game_classifier.config import Config, GateConfig
+from game_classifier.frames.loader import FrameReader
 from game_classifier.lists.dataset import Dataset
 from game_classifier.lists.filelist import FileList
+
+
+@dataclass(frozen=True)
+class Adjustment:
+    """What a finished training adds to its network so that its answers can be believed."""
+
+    temperature: float  # divides the network's outputs
+    sentence: str  # what was measured, for the terminal
 
 
 class Objective(Protocol):
@@ -103,10 +113,6 @@ class Comparison(Protocol):
         """Title -> text of the gate's table."""
         ...
 
-    def hits(self, answers: np.ndarray, targets: Any) -> np.ndarray:
-        """How right each answer is, float64 [n] in 0..1; INT8 with accuracy control keeps their mean up."""
-        ...
-
 
 class Results(Protocol):
     """The results of all predicted lists together."""
@@ -185,4 +191,15 @@ class Task(Protocol):
 
     def scores(self, class_names: Sequence[str]) -> Scores:
         """Empty scores."""
+        ...
+
+    def calibrate(
+        self,
+        outputs: Callable[[np.ndarray], np.ndarray],
+        frames: FileList,
+        config: Config,
+        threads: int,
+        cache: FrameReader | None,
+    ) -> Adjustment:
+        """Calibrate a trained network on a validation list; `outputs` gives its outputs for uint8 [N, H, W, 3]."""
         ...

@@ -27,7 +27,7 @@ class StepRecipe:
     """The settings that all steps of an epoch share."""
 
     rate: Callable[[int], float]  # of a step counted over all epochs
-    size: tuple[int, int]  # (height, width) of the frames
+    size: Callable[[int], tuple[int, int]]  # (height, width) of the frames, of the same
     preprocessing: Preprocessing
     clip_grad: float  # largest norm of all gradients; 0 for any
     accumulate: int  # batches a step
@@ -43,21 +43,26 @@ def train_epoch(session: Session, dataset: Dataset, cache: FrameCache, after_ste
     """
     config, position, world = session.config, session.position, session.world
     share = world.share(config.batch_size)
-    frames_a_step = config.batch_size * config.accumulate
-    steps = max(config.min_steps, len(dataset.train) // frames_a_step)
-    rows = session.objective.order(steps * frames_a_step, seed_of(config.seed, position.epoch))
+    epochs, steps = session.length.epochs, session.length.steps
+    rows = session.objective.order(steps * config.batch_size * config.accumulate, seed_of(config.seed, position.epoch))
     # [steps, batches, processes, frames]: what this process still has to do, in its order
     ours = rows.reshape(steps, config.accumulate, world.size, share)[position.step :, :, world.rank].ravel()
     preprocessing = config.preprocessing()
     recipe = StepRecipe(
         rate=partial(
             learning_rate,
-            steps=steps * config.epochs,
+            steps=steps * epochs,
             peak=config.lr,
             warmup=config.warmup,
             schedule=config.schedule,
         ),
-        size=frame_size(position.epoch, config.epochs, config.train_sizes, preprocessing.height, preprocessing.width),
+        size=partial(
+            frame_size,
+            steps=steps * epochs,
+            shares=config.train_sizes,
+            height=preprocessing.height,
+            width=preprocessing.width,
+        ),
         preprocessing=preprocessing,
         clip_grad=config.clip_grad,
         accumulate=config.accumulate,
@@ -66,7 +71,7 @@ def train_epoch(session: Session, dataset: Dataset, cache: FrameCache, after_ste
     )
     threads = choose_threads(config.threads, world.local_size)
     batches = load_batches(dataset.train.paths, ours, preprocessing, share, threads, cache)
-    title = f"epoch {position.epoch + 1}/{config.epochs}"
+    title = f"epoch {position.epoch + 1}/{epochs}"
     with progress(total=steps, initial=position.step, unit="step", desc=title, leave=False) as bar:
         for lr in make_steps(session.trainee, session.objective, batches, position, recipe):
             bar.update()
@@ -98,7 +103,7 @@ def make_steps(
         generator = _seed_step(recipe, trainee.step)
         lr = recipe.rate(trainee.step)
         for number, each in enumerate(waiting):
-            pixels, targets = _prepare(objective, each, recipe.size, trainee.device, generator)
+            pixels, targets = _prepare(objective, each, recipe.size(trainee.step), trainee.device, generator)
             is_last = number == len(waiting) - 1
             loss = _add_gradients(
                 trainee, objective, (pixels - mean) / std, targets, recipe.accumulate, exchange=is_last

@@ -20,7 +20,7 @@ from game_classifier.training.epoch import train_epoch
 from game_classifier.training.log import TrainingLog
 from game_classifier.training.session import Session
 from game_classifier.training.stopping import StopRequest, stop_request
-from game_classifier.training.validation import validate
+from game_classifier.training.validation import calibrate, validate
 from game_classifier.training.world import World
 
 GIGABYTE = 2**30
@@ -49,7 +49,8 @@ def fit(config: Config, dataset: Dataset, out: Path, resume: bool, world: World 
     processes = f", {world.size} processes" if world.size > 1 else ""
     say(
         f"{config.network} on {device} in {precision}{processes}: {len(dataset.class_names)} classes,"
-        f" {len(dataset.train)} training frames, {len(dataset.val)} validation frames\n{session.origin}"
+        f" {len(dataset.train)} training frames, {len(dataset.val)} validation frames;"
+        f" {session.length.epochs} epochs of {session.length.steps} steps\n{session.origin}"
     )
     if config.optimizer == "sgd" and config.lr > MOST_WITHOUT_NORM and not has_norm(session.trainee.network):
         say(
@@ -60,6 +61,7 @@ def fit(config: Config, dataset: Dataset, out: Path, resume: bool, world: World 
         remove_abandoned(models)
         write_json(out / "config.json", config.model_dump(mode="json"))
     log = TrainingLog(out, session.history, session.task.curves) if world.is_first else None
+    caches = None
     if not session.is_finished:
         caches = open_caches(out / "cache", config, dataset, world)
         with stop_request(patient=world.size > 1) as stop:
@@ -70,8 +72,9 @@ def fit(config: Config, dataset: Dataset, out: Path, resume: bool, world: World 
             say(f"training stopped early: none of the last {config.patience} epochs was better (patience)")
     if log:
         log.close()
-        shutil.rmtree(out / "cache", ignore_errors=True)
         _report_best(session, out)
+        print(calibrate(session, dataset, caches[1] if caches else None))
+        shutil.rmtree(out / "cache", ignore_errors=True)
     return session.best_path
 
 
@@ -84,7 +87,7 @@ def _run_epoch(
     say: Callable[[str], None],
 ) -> None:
     """Train, validate, save, print."""
-    config, trainee, world = session.config, session.trainee, session.world
+    trainee, world = session.trainee, session.world
     start, frames_before = time.perf_counter(), session.position.frames
     train_epoch(session, dataset, caches[0], after_step)
     seconds = time.perf_counter() - start
@@ -102,7 +105,7 @@ def _run_epoch(
         unread = {row: FrameStatus(status) for row, status in seen.unread.items()}
         for line in unread_lines(dataset.train, unread) + unread_lines(dataset.val, validation.unread):
             say(line)
-    title = f"Epoch {session.position.epoch} of {config.epochs}, loss {record['train_loss']:.3f}"
+    title = f"Epoch {session.position.epoch} of {session.length.epochs}, loss {record['train_loss']:.3f}"
     say(summary_table(title, record, session.task.columns))
 
 

@@ -1,11 +1,34 @@
-"""Values that change during a training: the learning rate, the size of the frames, the seed of each step."""
+"""How long a training is, and what changes in it: learning rate, size of the frames, seed of each step."""
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+LEAST_CLASSES = 32  # a data set with fewer is trained as long as one with so many
 FIRST_OF_PEAK = 25  # a one-cycle schedule starts at this part of its peak, as torch's OneCycleLR does
+
+
+@dataclass(frozen=True)
+class Length:
+    """How long a training is."""
+
+    epochs: int
+    steps: int  # of each epoch
+
+
+def training_length(
+    frames: int, classes: int, frames_a_step: int, min_steps: int, epochs: int | None, views_per_class: int | None
+) -> Length:
+    """`epochs` passes over a list of `frames`, or as many as show about `views_per_class` frames of each class.
+
+    An epoch has at least `min_steps` steps. An incomplete last step is left out.
+    """
+    steps = max(min_steps, frames // frames_a_step)
+    if epochs is None:
+        epochs = max(1, round(views_per_class * max(classes, LEAST_CLASSES) / (steps * frames_a_step)))
+    return Length(epochs, steps)
 
 
 def learning_rate(step: int, steps: int, peak: float, warmup: float, schedule: str = "cosine") -> float:
@@ -23,13 +46,13 @@ def learning_rate(step: int, steps: int, peak: float, warmup: float, schedule: s
     return peak * (step + 1) / (math.ceil(rising) + 1)
 
 
-def frame_size(epoch: int, epochs: int, shares: Sequence[float], height: int, width: int) -> tuple[int, int]:
-    """(height, width) of training frames in epoch 0..epochs-1: the shares in equal parts, multiples of 16.
+def frame_size(step: int, steps: int, shares: Sequence[float], height: int, width: int) -> tuple[int, int]:
+    """(height, width) of training frames in step 0..steps-1: the shares in equal parts, multiples of 16.
 
     Small frames first cost less and teach the coarse differences; the last share should be 1, the size
     that validation and deployment use.
     """
-    share = shares[epoch * len(shares) // epochs]
+    share = shares[step * len(shares) // steps]
     return max(32, round(height * share / 16) * 16), max(32, round(width * share / 16) * 16)
 
 

@@ -13,11 +13,22 @@ from game_classifier.lists.dataset import Dataset
 from game_classifier.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from game_classifier.tasks.choose import task_of
 from game_classifier.tasks.evaluate import Evaluation
+from game_classifier.training.schedule import training_length
 from game_classifier.training.trainee import Position, Trainee, new_trainee
 from game_classifier.training.world import World
 
 # What may change between an interruption and the resume: the machine, and how long to train.
-FREE_KEYS = ("device", "precision", "threads", "cache_gb", "save_minutes", "epochs", "patience", "gate")
+FREE_KEYS = (
+    "device",
+    "precision",
+    "threads",
+    "cache_gb",
+    "save_minutes",
+    "epochs",
+    "views_per_class",
+    "patience",
+    "gate",
+)
 
 
 class Session:
@@ -37,9 +48,17 @@ class Session:
             "val_sha256": dataset.val.sha256,
         }
         self.world = world
+        self.length = training_length(
+            len(dataset.train),
+            len(dataset.class_names),
+            config.batch_size * config.accumulate,
+            config.min_steps,
+            config.epochs,
+            config.views_per_class,
+        )
         self.best_path, self.last_path = (models / f"{config.network}_{which}.pth" for which in ("best", "last"))
         self.identity = _identity(config, dataset)
-        kept = _load(self.last_path, self.identity, config, resume)
+        kept = _load(self.last_path, self.identity, self.length.epochs, resume)
         self.task = task_of(config.network)
         self.trainee: Trainee
         self.trainee, self.origin = new_trainee(config, dataset.class_names, world, fresh=kept is None)
@@ -52,14 +71,14 @@ class Session:
             self.trainee.load_state_dict(state["trainee"], kept.state_dict)
             self.history, self.best_scores = state["history"], state["best_scores"]
             self.position = Position(**state["position"])
-            self.origin = f"resumed after {self.position} of {config.epochs}"
+            self.origin = f"resumed after {self.position} of {self.length.epochs}"
             if not world.is_first:  # the first process's position holds the sum over all of them
                 self.position = Position(self.position.epoch, self.position.step)
 
     @property
     def is_finished(self) -> bool:
         """Whether all epochs are done, or the last `patience` epochs brought no better one."""
-        return self.position.epoch >= self.config.epochs or self.is_out_of_patience
+        return self.position.epoch >= self.length.epochs or self.is_out_of_patience
 
     @property
     def is_out_of_patience(self) -> bool:
@@ -139,7 +158,7 @@ def _identity(config: Config, dataset: Dataset) -> dict[str, Any]:
     return {**recipe, **lists, "class list": list(dataset.class_names)}
 
 
-def _load(path: Path, identity: dict[str, Any], config: Config, resume: bool) -> Checkpoint | None:
+def _load(path: Path, identity: dict[str, Any], epochs: int, resume: bool) -> Checkpoint | None:
     if not path.exists():
         return None
     if not resume:
@@ -157,9 +176,9 @@ def _load(path: Path, identity: dict[str, Any], config: Config, resume: bool) ->
             f"{path}: made with another {', '.join(differences)}; restore this to resume, or choose another folder"
             " with -o"
         )
-    if config.epochs < checkpoint.epoch:
+    if epochs < checkpoint.epoch:
         raise InputError(
-            f"{path}: already trained for {checkpoint.epoch} epochs, but epochs is {config.epochs}; set epochs to"
+            f"{path}: already trained for {checkpoint.epoch} epochs, but the recipe asks for {epochs}; set epochs to"
             f" {checkpoint.epoch} or more, or choose another folder with -o"
         )
     return checkpoint

@@ -1,6 +1,8 @@
-"""Validation after an epoch."""
+"""Validation after an epoch, and calibration after the last one."""
 
 import math
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -9,10 +11,25 @@ from game_classifier.device import choose_threads
 from game_classifier.errors import InputError
 from game_classifier.frames.cache import FrameCache
 from game_classifier.lists.dataset import Dataset
+from game_classifier.models.checkpoint import load_checkpoint, save_checkpoint
 from game_classifier.models.fold import fold
 from game_classifier.models.frame_network import FrameNetwork, answering
 from game_classifier.tasks.evaluate import Evaluation, evaluate
 from game_classifier.training.session import Session
+
+
+def calibrate(session: Session, dataset: Dataset, cache: FrameCache | None) -> str:
+    """Calibrate the best checkpoint on the validation list, unless that is done; returns what was measured."""
+    best = load_checkpoint(session.best_path)
+    if best.temperature is not None:
+        return f"temperature {best.temperature:.3f}"
+    config, device = session.config, session.trainee.device
+    network = FrameNetwork(fold(best.build()), best.preprocessing).to(device).eval()
+    adjustment = session.task.calibrate(
+        partial(_infer, network, device), dataset.val, config, choose_threads(config.threads), cache
+    )
+    save_checkpoint(session.best_path, replace(best, temperature=adjustment.temperature))
+    return adjustment.sentence
 
 
 def validate(session: Session, dataset: Dataset, cache: FrameCache | None) -> Evaluation:
@@ -25,14 +42,9 @@ def validate(session: Session, dataset: Dataset, cache: FrameCache | None) -> Ev
     preprocessing = config.preprocessing()
     world.copy_from_first(trainee.ema.module)  # BatchNorm's statistics are each process's own
     network = FrameNetwork(answering(fold(trainee.ema.module)), preprocessing).to(trainee.device).eval()
-
-    def infer(frames: np.ndarray) -> np.ndarray:
-        with torch.inference_mode():
-            return network(torch.from_numpy(frames).to(trainee.device)).cpu().numpy()
-
     result, *others = world.gather(
         evaluate(
-            infer,
+            partial(_infer, network, trainee.device),
             task,
             dataset.class_names,
             dataset.val,
@@ -50,3 +62,8 @@ def validate(session: Session, dataset: Dataset, cache: FrameCache | None) -> Ev
     if not math.isfinite(result.scores.figures()[task.best_by]):
         raise InputError(f"{dataset.val.source}: {task.nothing_to_score}")
     return result
+
+
+def _infer(network: FrameNetwork, device: torch.device, frames: np.ndarray) -> np.ndarray:
+    with torch.inference_mode():
+        return network(torch.from_numpy(frames).to(device)).cpu().numpy()

@@ -1,17 +1,20 @@
 """The task of choosing one class for each frame. Its parts are the other files of this folder."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 
 from game_classifier.config import Config
+from game_classifier.frames.loader import FrameReader
 from game_classifier.lists.dataset import Dataset
 from game_classifier.lists.filelist import UNLABELLED, FileList
 from game_classifier.tasks.classification.comparison import ProbabilityComparison
 from game_classifier.tasks.classification.objective import ClassObjective, class_objective
 from game_classifier.tasks.classification.rows import ClassRows
 from game_classifier.tasks.classification.scores import COLUMNS, CURVES, ClassScores
+from game_classifier.tasks.classification.temperature import calibrate
+from game_classifier.tasks.task import Adjustment
 
 
 class Classification:
@@ -46,3 +49,14 @@ class Classification:
     def scores(self, class_names: Sequence[str]) -> ClassScores:
         """Top-1, top-5 and the means over the classes."""
         return ClassScores(class_names)
+
+    def calibrate(
+        self,
+        outputs: Callable[[np.ndarray], np.ndarray],
+        frames: FileList,
+        config: Config,
+        threads: int,
+        cache: FrameReader | None,
+    ) -> Adjustment:
+        """The temperature of the logits."""
+        return calibrate(outputs, frames, config.preprocessing(), config.batch_size, threads, config.seed, cache)
