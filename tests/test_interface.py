@@ -129,7 +129,10 @@ def test_a_wheel_works_outside_the_checkout(tmp_path, trained):
     [wheel] = tmp_path.glob("*.whl")
     venv.create(tmp_path / "env", with_pip=True)
     python = tmp_path / "env/bin/python"
-    subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-deps", wheel], capture_output=True, check=True)
+    # PYTHONPATH names this checkout, in which pip would find the package installed.
+    bare = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    install = [python, "-m", "pip", "install", "--quiet", "--no-deps", wheel]
+    subprocess.run(install, capture_output=True, check=True, env=bare)
     [packages] = (tmp_path / "env").glob("lib/python*/site-packages")
     (packages / "dependencies.pth").write_text(f"{Path(np.__file__).parents[1]}\n")
     image = next((trained.dataset / "val").rglob("*.jpg"))
@@ -138,7 +141,6 @@ def test_a_wheel_works_outside_the_checkout(tmp_path, trained):
         f"[answer] = game_classifier.load({str(trained.best)!r}).classify_files([{str(image)!r}])\n"
         "print(game_classifier.__file__, answer.class_name)\n"
     )
-    bare = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}  # it names this checkout
     done = subprocess.run([python, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=bare)
     assert done.returncode == 0, done.stderr
     file, name = done.stdout.strip().split(" ", 1)

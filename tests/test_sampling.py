@@ -63,7 +63,7 @@ def train_on(
     position = Position()
     recipe = {
         "rate": lambda step: 0.01,
-        "size": (32, 32),
+        "size": lambda step: (32, 32),
         "preprocessing": Preprocessing(32, 32),
         "clip_grad": 0.0,
         "accumulate": 1,

@@ -19,7 +19,7 @@ from game_classifier.scoring.calibration import Calibration
 from game_classifier.tasks.task import Adjustment
 
 LEAST_FRAMES = 100  # with fewer, one wrong answer more or less would decide
-MOST_FRAMES = 4096  # more would cost time and move the temperature by less than a hundredth
+MOST_FRAMES = 4096  # bounds the time, however long the list is
 LOWEST, HIGHEST = 0.1, 10.0  # temperatures searched
 IN_A_STREAM = Augmentation(zoom=0, shift=0, brightness=0, contrast=0, erase=0, stream=1)
 
