@@ -83,6 +83,7 @@ def test_an_unlabelled_list_gives_a_summary_of_what_was_predicted(tmp_path, run,
     assert "no line has a class index" in scored.error
 
 
+@pytest.mark.slow
 def test_a_command_works_from_any_folder_in_a_process_of_its_own(tmp_path, trained):
     done = subprocess.run(
         [sys.executable, ROOT / "src" / "main_predict.py", "-w", trained.best, "-i", trained.dataset / "val.txt"],
@@ -218,6 +219,7 @@ def test_conversion_errors(tmp_path, run, trained):
     assert "pt: cannot be written" in convert(trained.best)
 
 
+@pytest.mark.slow
 def test_what_a_conversion_writes_on_request(tmp_path, run, trained):
     options = ("-o", tmp_path, "--formats", "pt", "onnx", "--golden", 2, "--draw")
     converted = run("src/main_convert.py", "-w", trained.best, "-i", trained.dataset / "val", *options)

@@ -33,6 +33,8 @@ from game_classifier.models.fold import fold
 from game_classifier.models.zoo import build_model, parameter_count
 from game_classifier.training.fit import fit
 
+pytestmark = pytest.mark.slow  # trains, converts and times networks
+
 COMPARE = "scripts/compare_networks.py"
 
 
@@ -90,7 +92,6 @@ def compared(tmp_path_factory, trained, everything) -> Compared:
     return Compared(trained.dataset, folder, trained.best, squeezenet, done.out)
 
 
-@pytest.mark.slow
 def test_the_shell_script_trains_each_network_by_its_recipe_converts_and_compares(tmp_path):
     make_dataset(tmp_path / "data set")
     done = compare_baseline(

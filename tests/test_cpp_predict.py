@@ -20,6 +20,8 @@ from test_export import converted
 
 from game_classifier.runtime.runner import load_runner
 
+pytestmark = pytest.mark.slow  # builds a C++ program
+
 SOURCES = ROOT / "scripts" / "cpp_predict"
 MISSING_JPEG = "libjpeg's header is not installed (Debian: libjpeg62-turbo-dev)"
 NAMES = ("space invaders", "乒乓", "Ms. Pac-Man")

@@ -110,6 +110,7 @@ def test_repvgg_a0_in_every_format(tmp_path):
         assert abs(classifier(frames.frames) - expected).max() < tolerance, path
 
 
+@pytest.mark.slow
 def test_squeezenet_converts_too(tmp_path):
     conversion = convert(checkpoint("squeezenet1_1"), tmp_path, drawn_frames(), formats=["pt", "onnx", "openvino"])
     assert conversion.parameters_deployed == conversion.parameters_trained

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from conftest import make_dataset
 
+pytestmark = pytest.mark.slow  # each network goes through all commands
+
 SMALL = "image_size=64 train_sizes=[1.0] batch_size=6 min_steps=20 lr=0.005 precision=fp32"
 # With so few steps many frames are near calls, which bf16 may answer otherwise.
 LENIENT = "gate.bf16_agreement=0.5 gate.top1_drop=0.5"

@@ -67,6 +67,7 @@ def test_the_subsampled_pointwise_convolution_is_the_strided_one(size):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.slow
 def test_training_in_channels_last_survives(dtype):
     """In a process of its own: without SubsampledPointwise torch 2.14 corrupts its memory here."""
     program = textwrap.dedent(f"""

@@ -15,6 +15,8 @@ from conftest import ROOT
 
 from game_classifier.datasets.cut_list import write_shards
 
+pytestmark = pytest.mark.slow  # kills and repeats whole predictions
+
 KILLS = int(os.environ.get("GAME_CLASSIFIER_KILLS", "3"))
 
 

@@ -20,6 +20,8 @@ from game_classifier.training.session import Session
 from game_classifier.training.validation import validate
 from game_classifier.training.world import World
 
+pytestmark = pytest.mark.slow  # starts torchrun
+
 # BatchNorm needs some frames in each process's share of a batch.
 SETTINGS = {"min_steps": 40, "epochs": 2, "lr": 0.005, "batch_size": 12}
 
