@@ -47,6 +47,7 @@ def main_job(checkout: Path, **variables: str) -> subprocess.CompletedProcess[st
     )
 
 
+@pytest.mark.slow
 def test_the_main_job_on_a_users_two_classes(checkout):
     make_class_folders(checkout.parent / "my games", names=("space invaders", "乒乓"))
     options = " ".join(f"--set {each}" for each in SMALL.split())
