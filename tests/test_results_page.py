@@ -473,6 +473,7 @@ def noisy_save(folder: Path, classes: int) -> Path:
     return folder / "save"
 
 
+@pytest.mark.slow
 def test_the_page_stays_below_2_megabytes(tmp_path, monkeypatch):
     save = noisy_save(tmp_path, 125)
     page = page_of(save)
