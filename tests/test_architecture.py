@@ -20,7 +20,7 @@ ALLOWED = {
     "scoring": {"frames", "lists"},
     "pages": {"frames", "lists", "checks", "scoring"},
     "runtime": {"frames", "lists", "models", "device"},
-    "tasks": {"frames", "lists", "models", "scoring", "pages", "config"},
+    "tasks": {"frames", "lists", "models", "scoring", "pages", "config", "device"},
     "deploy": {"frames", "lists", "models", "runtime", "tasks", "pages", "config", "device"},
     "training": {"frames", "lists", "models", "tasks", "pages", "config", "device"},
     "predict": {"frames", "lists", "models", "runtime", "tasks"},

@@ -69,6 +69,17 @@ class AugmentConfig(_Strict):
     cutmix: Natural = Field(0.0, description="Alpha of timm's cutmix, such as 1. 0: no cutmix.")
 
 
+class DistillConfig(_Strict):
+    """The `distill` part: how a network learns from `teacher`; see tasks/classification/teacher.py."""
+
+    weight: Probability = Field(
+        0.7, description="The teacher's part of the loss. The rest is the cross-entropy with the true classes."
+    )
+    temperature: Annotated[float, Field(ge=0.5, le=20)] = Field(
+        2.0, description="Both networks' logits are divided by it before they are compared."
+    )
+
+
 class GateConfig(_Strict):
     """The `gate` part: the frames that a conversion is judged on, and its thresholds; see deploy/gate.py."""
 
@@ -120,6 +131,12 @@ class Config(_Strict):
     pretrained: Literal["none", "hub"] = Field(
         "none", description="`hub` downloads timm's weights as start weights. Do not set `weights_path` too."
     )
+    teacher: str = Field(
+        "",
+        description="A checkpoint of this tool with the same classes, whose answers the network learns too, such as a"
+        " RepVGG-A0 for a `repvgg_t0`. It sees the same augmented frames, at its own size. Empty: no teacher.",
+    )
+    distill: DistillConfig = Field(DistillConfig(), description="How much the network learns from `teacher`.")
     train_sizes: list[Annotated[float, Field(gt=0, le=1)]] = Field(
         [0.5, 0.5, 0.75, 0.75, 1.0, 1.0],
         description="Sizes of the training frames, as shares of `image_size`; at least one. Each share gets an equal"

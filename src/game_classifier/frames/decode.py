@@ -289,3 +289,8 @@ def resize_frames(frames: Tensor, height: int, width: int, resize: str) -> Tenso
     if resize == "center_crop":
         return frames[:, :, -top : height - top, -left : width - left]
     return frames
+
+
+def resize_pixels(pixels: Tensor, size: tuple[int, int]) -> Tensor:
+    """Scale float frames [N, 3, H, W] to float [N, 3, *size], bilinear with antialiasing: `squash` without rounding."""
+    return pixels if pixels.shape[2:] == size else F.interpolate(pixels, size, mode="bilinear", antialias=True)

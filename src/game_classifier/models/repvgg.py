@@ -1,4 +1,6 @@
-"""RepVGG: timm's networks as their authors train them, the one published variant that timm lacks, and a tiny one."""
+"""RepVGG: timm's networks as their authors train them, the one published variant that timm lacks, and narrow ones."""
+
+from collections.abc import Callable, Sequence
 
 import timm
 from timm.models.byobnet import ByoBlockCfg, ByobNet, ByoModelCfg
@@ -29,15 +31,23 @@ def _b1g2(num_classes: int) -> ByobNet:
     return ByobNet(ByoModelCfg(blocks=blocks, stem_type="rep", stem_chs=64), num_classes=num_classes)
 
 
-def _tiny(num_classes: int) -> ByobNet:
-    """A0's stages with few blocks and channels: every kind of block that A0 has."""
-    blocks = tuple(
-        ByoBlockCfg(type="rep", d=depth, c=channels, gs=0) for depth, channels in ((1, 8), (2, 16), (2, 24), (1, 48))
-    )
-    return ByobNet(ByoModelCfg(blocks=blocks, stem_type="rep", stem_chs=8), num_classes=num_classes)
+def _narrow(stem: int, stages: Sequence[tuple[int, int]]) -> Callable[[int], ByobNet]:
+    """A builder of RepVGG with `stem` channels and stages of (blocks, channels), without groups."""
+
+    def build(num_classes: int) -> ByobNet:
+        blocks = tuple(ByoBlockCfg(type="rep", d=depth, c=channels, gs=0) for depth, channels in stages)
+        return ByobNet(ByoModelCfg(blocks=blocks, stem_type="rep", stem_chs=stem), num_classes=num_classes)
+
+    return build
 
 
-OWN = {"repvgg_b1g2": _b1g2, "repvgg_tiny": _tiny}
+OWN = {
+    "repvgg_b1g2": _b1g2,
+    "repvgg_tiny": _narrow(8, ((1, 8), (2, 16), (2, 24), (1, 48))),  # every kind of block that A0 has
+    # Found by a search over accuracy and INT8 time, see docs/recipes.md.
+    "repvgg_t0": _narrow(24, ((2, 24), (4, 48), (8, 96), (1, 512))),
+    "repvgg_t1": _narrow(32, ((2, 32), (4, 64), (14, 128), (1, 768))),
+}
 
 
 class SubsampledPointwise(nn.Conv2d):

@@ -49,6 +49,8 @@ def _esnet(widths: esnet.Widths, source: str = "PP-PicoDet, Yu et al. 2021") -> 
 
 NETWORKS: dict[str, Architecture] = {
     "repvgg_tiny": _repvgg("repvgg_tiny", "this tool: for tests and first tries"),
+    "repvgg_t0": _repvgg("repvgg_t0", "this tool: narrow, for speed", input_size=128),
+    "repvgg_t1": _repvgg("repvgg_t1", "this tool: narrow, for speed", input_size=128),
     "repvgg_a0": _repvgg("repvgg_a0"),
     "repvgg_a1": _repvgg("repvgg_a1"),
     "repvgg_a2": _repvgg("repvgg_a2"),

@@ -154,6 +154,8 @@ class Session:
 def _identity(config: Config, dataset: Dataset) -> dict[str, Any]:
     """The values that must not change between an interruption and the resume."""
     recipe = {key: value for key, value in config.model_dump(mode="json").items() if key not in FREE_KEYS}
+    if config.teacher:  # the same network may lie in another place
+        recipe["teacher"] = load_checkpoint(Path(config.teacher)).weights_sha256()[:12]
     lists = {"train list": dataset.train.sha256, "val list": dataset.val.sha256}
     return {**recipe, **lists, "class list": list(dataset.class_names)}
 
@@ -170,7 +172,9 @@ def _load(path: Path, identity: dict[str, Any], epochs: int, resume: bool) -> Ch
         raise InputError(f"{path}: holds no state to resume from; choose another folder with -o")
     if "best_confusion" in checkpoint.training:  # written before there were tasks
         checkpoint.training["best_scores"] = {"confusion": checkpoint.training.pop("best_confusion")}
-    differences = _differences(checkpoint.training["identity"], identity)
+    # A training of an earlier version lacks newer keys; it ran with what are their defaults.
+    theirs = {**Config().model_dump(mode="json"), **checkpoint.training["identity"]}
+    differences = _differences(theirs, identity)
     if differences:
         raise InputError(
             f"{path}: made with another {', '.join(differences)}; restore this to resume, or choose another folder"

@@ -1,6 +1,7 @@
-"""The training objective of a classifier: cross-entropy on augmented frames."""
+"""The training objective of a classifier: true classes of augmented frames, and the answers of a teacher."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -9,9 +10,20 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from game_classifier.config import Config
+from game_classifier.device import choose_precision
 from game_classifier.frames.augment import Augmentation, augment
+from game_classifier.frames.decode import resize_pixels
 from game_classifier.lists.dataset import Dataset
 from game_classifier.tasks.classification.sampling import class_weights, epoch_rows
+from game_classifier.tasks.classification.teacher import Teacher, distillation_loss, open_teacher
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What the network shall answer for a batch of n frames."""
+
+    classes: Tensor  # int64 [n] or, when frames are mixed, float32 [n, C]
+    taught: Tensor | None = None  # the teacher's logits float32 [n, C]
 
 
 @dataclass(frozen=True)
@@ -24,6 +36,9 @@ class ClassObjective:
     mix: Mixup | None  # timm's mixup and cutmix
     label_smoothing: float
     class_weights: Tensor | None  # float32 [C]
+    teacher: Teacher | None
+    distill_weight: float  # the teacher's part of the loss, 0..1
+    distill_temperature: float
 
     def order(self, count: int, seed: int) -> np.ndarray:
         """Every frame once in random order, or each class equally often."""
@@ -31,25 +46,44 @@ class ClassObjective:
 
     def batch(
         self, frames: Tensor, rows: np.ndarray, size: tuple[int, int], generator: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
-        """Changed frames and their classes: int64 [n] or, when they are mixed, float32 [n, C]."""
-        targets = torch.from_numpy(self.labels[rows]).long().to(frames.device)
-        pixels = augment(frames, size, self.change, generator)
+    ) -> tuple[Tensor, Targets]:
+        """Changed frames and their targets. With a teacher, frames are changed at full size and then made smaller."""
+        classes = torch.from_numpy(self.labels[rows]).long().to(frames.device)
+        pixels = augment(frames, size if self.teacher is None else tuple(frames.shape[2:]), self.change, generator)
         if self.mix and len(pixels) % 2 == 0:  # Mixup pairs the frames of a batch
-            return self.mix(pixels, targets)
-        return pixels, targets
+            pixels, classes = self.mix(pixels, classes)
+        if self.teacher is None:
+            return pixels, Targets(classes)
+        return resize_pixels(pixels, size), Targets(classes, self.teacher.logits(pixels))
 
-    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Cross-entropy of logits [n, C]."""
-        return F.cross_entropy(outputs.float(), targets, self.class_weights, label_smoothing=self.label_smoothing)
+    def loss(self, outputs: Tensor, targets: Targets) -> Tensor:
+        """Cross-entropy of logits [n, C]; with a teacher, the weighted mean of it and the distance from the teacher."""
+        outputs = outputs.float()
+        loss = F.cross_entropy(outputs, targets.classes, self.class_weights, label_smoothing=self.label_smoothing)
+        if targets.taught is None:
+            return loss
+        return loss.lerp(distillation_loss(outputs, targets.taught, self.distill_temperature), self.distill_weight)
 
 
 def class_objective(config: Config, dataset: Dataset, device: torch.device) -> ClassObjective:
     """The objective of a recipe on a data set."""
     labels, num_classes = dataset.train.labels, len(dataset.class_names)
-    mix = weights = None
+    mix = weights = teacher = None
     if config.augment.mixup or config.augment.cutmix:
         mix = Mixup(config.augment.mixup, config.augment.cutmix, label_smoothing=0, num_classes=num_classes)
     if config.balance == "loss":
         weights = class_weights(labels, num_classes).to(device)
-    return ClassObjective(labels, config.balance, config.augmentation(), mix, config.label_smoothing, weights)
+    if config.teacher:
+        precision = choose_precision(config.precision, device)
+        teacher = open_teacher(Path(config.teacher), dataset.class_names, device, precision)
+    return ClassObjective(
+        labels=labels,
+        balance=config.balance,
+        change=config.augmentation(),
+        mix=mix,
+        label_smoothing=config.label_smoothing,
+        class_weights=weights,
+        teacher=teacher,
+        distill_weight=config.distill.weight,
+        distill_temperature=config.distill.temperature,
+    )
