@@ -1,6 +1,7 @@
 """RepVGG: timm's networks as their authors train them, the one published variant that timm lacks, and narrow ones."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 
 import timm
 from timm.models.byobnet import ByoBlockCfg, ByobNet, ByoModelCfg
@@ -12,7 +13,7 @@ def repvgg(name: str, num_classes: int) -> nn.Module:
 
     Source: Ding et al., "RepVGG: Making VGG-style ConvNets Great Again", 2021, tables 2 and 4.
     """
-    network = OWN[name](num_classes) if name in OWN else timm.create_model(name, num_classes=num_classes)
+    network = OWN[name](num_classes=num_classes) if name in OWN else timm.create_model(name, num_classes=num_classes)
     avoid_strided_pointwise(network)
     _start_branches_alike(network)
     return network
@@ -31,22 +32,18 @@ def _b1g2(num_classes: int) -> ByobNet:
     return ByobNet(ByoModelCfg(blocks=blocks, stem_type="rep", stem_chs=64), num_classes=num_classes)
 
 
-def _narrow(stem: int, stages: Sequence[tuple[int, int]]) -> Callable[[int], ByobNet]:
-    """A builder of RepVGG with `stem` channels and stages of (blocks, channels), without groups."""
-
-    def build(num_classes: int) -> ByobNet:
-        blocks = tuple(ByoBlockCfg(type="rep", d=depth, c=channels, gs=0) for depth, channels in stages)
-        return ByobNet(ByoModelCfg(blocks=blocks, stem_type="rep", stem_chs=stem), num_classes=num_classes)
-
-    return build
+def plain_repvgg(stem: int, stages: Sequence[tuple[int, int]], num_classes: int) -> ByobNet:
+    """RepVGG with `stem` channels and stages of (blocks, channels), without groups."""
+    blocks = tuple(ByoBlockCfg(type="rep", d=depth, c=channels, gs=0) for depth, channels in stages)
+    return ByobNet(ByoModelCfg(blocks=blocks, stem_type="rep", stem_chs=stem), num_classes=num_classes)
 
 
 OWN = {
     "repvgg_b1g2": _b1g2,
-    "repvgg_tiny": _narrow(8, ((1, 8), (2, 16), (2, 24), (1, 48))),  # every kind of block that A0 has
+    "repvgg_tiny": partial(plain_repvgg, 8, ((1, 8), (2, 16), (2, 24), (1, 48))),  # every kind of block that A0 has
     # Found by a search over accuracy and INT8 time, see docs/recipes.md.
-    "repvgg_t0": _narrow(24, ((2, 24), (4, 48), (8, 96), (1, 512))),
-    "repvgg_t1": _narrow(32, ((2, 32), (4, 64), (14, 128), (1, 768))),
+    "repvgg_t0": partial(plain_repvgg, 24, ((2, 24), (4, 48), (8, 96), (1, 512))),
+    "repvgg_t1": partial(plain_repvgg, 32, ((2, 32), (4, 64), (8, 128), (1, 512))),
 }
 
 
