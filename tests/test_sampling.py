@@ -62,6 +62,7 @@ def train_on(
     network = nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 3))
     position = Position()
     recipe = {
+        "steps": 1,
         "rate": lambda step: 0.01,
         "size": lambda step: (32, 32),
         "preprocessing": Preprocessing(32, 32),
@@ -71,7 +72,7 @@ def train_on(
         "rank": 0,
     }
     unchanged = Augmentation(0, 0, 0, 0, 0, 0)
-    objective = ClassObjective(labels, "none", unchanged, None, label_smoothing, class_weights)
+    objective = ClassObjective(labels, "none", unchanged, label_smoothing=label_smoothing, class_weights=class_weights)
     assert list(make_steps(trainee_of(network), objective, batches, position, StepRecipe(**recipe | changes))) == [0.01]
     return network, position
 

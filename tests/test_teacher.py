@@ -103,7 +103,7 @@ def test_the_teacher_sees_the_very_frames_of_the_student(trained, mixup):
     frames = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8)
     for size in ((32, 32), (16, 16)):
         np.random.seed(0)
-        pixels, targets = objective.batch(frames, np.arange(4), size, torch.Generator().manual_seed(0))
+        pixels, targets = objective.batch(frames, np.arange(4), size, 0.0, torch.Generator().manual_seed(0))
         assert pixels.shape[2:] == size
         if size == (32, 32):
             torch.testing.assert_close(targets.taught, objective.teacher.logits(pixels))

@@ -65,6 +65,11 @@ class AugmentConfig(_Strict):
         description="Probability of a stream layout instead of zoom and shift: a smaller picture on a black, plain or"
         " blurred background, with webcam, chat and banner.",
     )
+    calm_end: Probability = Field(
+        0.2,
+        description="Share of the training, at its end, without zoom, shift and erasing: the network ends with frames"
+        " as it will see them.",
+    )
     mixup: Natural = Field(0.0, description="Alpha of timm's mixup, such as 0.2. 0: no mixup.")
     cutmix: Natural = Field(0.0, description="Alpha of timm's cutmix, such as 1. 0: no cutmix.")
 
@@ -241,7 +246,7 @@ class Config(_Strict):
 
     def augmentation(self) -> Augmentation:
         """How far training frames are changed."""
-        return Augmentation(**self.augment.model_dump(exclude={"mixup", "cutmix"}))
+        return Augmentation(**self.augment.model_dump(exclude={"calm_end", "mixup", "cutmix"}))
 
 
 def read_config(path: Path, overrides: list[str]) -> Config:

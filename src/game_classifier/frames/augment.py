@@ -1,9 +1,8 @@
 """Random changes to training frames, made on whole batches on the training device."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from game_classifier.frames import stream_layout
@@ -19,6 +18,10 @@ class Augmentation:
     contrast: float  # differences from the frame's mean scaled by 1 - contrast .. 1 + contrast
     erase: float  # probability of one rectangle of a flat colour, up to 45% of each side
     stream: float  # probability of a stream's layout (stream_layout.py) in place of zoom and shift
+
+    def calm(self) -> "Augmentation":
+        """The same with every frame whole and at its place, but for those in a stream's layout."""
+        return replace(self, zoom=0.0, shift=0.0, erase=0.0)
 
 
 def augment(frames: Tensor, size: tuple[int, int], change: Augmentation, generator: torch.Generator) -> Tensor:
@@ -37,11 +40,7 @@ def augment(frames: Tensor, size: tuple[int, int], change: Augmentation, generat
     streamed = (uniform(0, 1, count) < change.stream).nonzero().squeeze(1)
     share[streamed], centre[streamed] = stream_layout.picture_places(uniform, len(streamed))
 
-    transform = torch.zeros(count, 2, 3, device=frames.device)
-    transform[:, 0, 0], transform[:, 1, 1] = (1 / share).unbind(1)
-    transform[:, :, 2] = -centre / share
-    grid = F.affine_grid(transform, [count, 3, *size], align_corners=False)
-    pixels = F.grid_sample(frames.float(), grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    pixels = resample(frames.float(), size, share, centre)
 
     mean = pixels.mean((1, 2, 3), keepdim=True)
     contrast = uniform(1 - change.contrast, 1 + change.contrast, count, 1, 1, 1)
@@ -56,6 +55,29 @@ def augment(frames: Tensor, size: tuple[int, int], change: Augmentation, generat
     rows, columns = _inside(uniform, height, count), _inside(uniform, width, count)
     rectangle = (rows[:, :, None] & columns[:, None, :] & erased)[:, None]
     return torch.where(rectangle, uniform(0, 255, count, 3, 1, 1), pixels).clamp_(0, 255)
+
+
+def resample(frames: Tensor, size: tuple[int, int], share: Tensor, centre: Tensor) -> Tensor:
+    """Draw frames, float [N, 3, H, W], at their places in black ones, float [N, 3, *size], bilinear with antialiasing.
+
+    `share` and `centre`, float [N, 2] of (x, y), are the shares of the sides and the centres in -1..1. Like the resize
+    of deployed frames, it averages over all pixels that become one: a sparser sampling would lose the strokes of small
+    text. Rows and columns are weighted on their own, so that it is two matrix products.
+    """
+    columns = _weights(frames.shape[3], size[1], share[:, 0], centre[:, 0])
+    rows = _weights(frames.shape[2], size[0], share[:, 1], centre[:, 1])
+    return rows[:, None] @ (frames @ columns.transpose(1, 2)[:, None])
+
+
+def _weights(pixels: int, wanted: int, share: Tensor, centre: Tensor) -> Tensor:
+    """Float [N, wanted, pixels]: the part of each pixel along one side of a frame in each pixel that is drawn."""
+    drawn = (torch.arange(wanted, device=share.device) + 0.5) * 2 / wanted - 1
+    source = ((drawn - centre[:, None]) / share[:, None] + 1) * pixels / 2  # where a drawn pixel's middle comes from
+    reach = (pixels / (wanted * share)).clamp(min=1)[:, None, None]  # of the triangle that weights its neighbours
+    middles = torch.arange(pixels, device=share.device) + 0.5
+    weights = (1 - (source[:, :, None] - middles).abs() / reach).clamp(min=0)
+    inside = ((source > 0) & (source < pixels))[:, :, None]
+    return weights / weights.sum(2, keepdim=True).clamp(min=1e-6) * inside
 
 
 def _inside(uniform: stream_layout.Uniform, side: int, count: int) -> Tensor:

@@ -26,6 +26,7 @@ from game_classifier.training.trainee import Position, Trainee, uses_channels_la
 class StepRecipe:
     """The settings that all steps of an epoch share."""
 
+    steps: int  # of all epochs
     rate: Callable[[int], float]  # of a step counted over all epochs
     size: Callable[[int], tuple[int, int]]  # (height, width) of the frames, of the same
     preprocessing: Preprocessing
@@ -49,6 +50,7 @@ def train_epoch(session: Session, dataset: Dataset, cache: FrameCache, after_ste
     ours = rows.reshape(steps, config.accumulate, world.size, share)[position.step :, :, world.rank].ravel()
     preprocessing = config.preprocessing()
     recipe = StepRecipe(
+        steps=steps * epochs,
         rate=partial(
             learning_rate,
             steps=steps * epochs,
@@ -103,7 +105,8 @@ def make_steps(
         generator = _seed_step(recipe, trainee.step)
         lr = recipe.rate(trainee.step)
         for number, each in enumerate(waiting):
-            pixels, targets = _prepare(objective, each, recipe.size(trainee.step), trainee.device, generator)
+            size, progress = recipe.size(trainee.step), trainee.step / recipe.steps
+            pixels, targets = _prepare(objective, each, size, progress, trainee.device, generator)
             is_last = number == len(waiting) - 1
             loss = _add_gradients(
                 trainee, objective, (pixels - mean) / std, targets, recipe.accumulate, exchange=is_last
@@ -126,14 +129,19 @@ def _seed_step(recipe: StepRecipe, step: int) -> torch.Generator:
 
 
 def _prepare(
-    objective: Objective, batch: Batch, size: tuple[int, int], device: torch.device, generator: torch.Generator
+    objective: Objective,
+    batch: Batch,
+    size: tuple[int, int],
+    progress: float,
+    device: torch.device,
+    generator: torch.Generator,
 ) -> tuple[Tensor, Any]:
     """Changed frames float32 [n, 3, H, W] in 0..255 and their targets; n is 0 for less than two readable frames."""
     good = batch.readable()
     if len(good.rows) < 2:  # BatchNorm has nothing to compare a single frame with
         return torch.zeros(0, 3, *size, device=device), None
     frames = torch.from_numpy(good.frames).to(device).permute(0, 3, 1, 2)
-    return objective.batch(frames, good.rows, size, generator)
+    return objective.batch(frames, good.rows, size, progress, generator)
 
 
 def _add_gradients(

@@ -33,23 +33,25 @@ class ClassObjective:
     labels: np.ndarray  # int [N], of the training list
     balance: str  # "none", "sampling" or "loss"
     change: Augmentation
-    mix: Mixup | None  # timm's mixup and cutmix
-    label_smoothing: float
-    class_weights: Tensor | None  # float32 [C]
-    teacher: Teacher | None
-    distill_weight: float  # the teacher's part of the loss, 0..1
-    distill_temperature: float
+    calm_end: float = 0.0  # share of the steps, at the end, with `change.calm()`
+    mix: Mixup | None = None  # timm's mixup and cutmix
+    label_smoothing: float = 0.0
+    class_weights: Tensor | None = None  # float32 [C]
+    teacher: Teacher | None = None
+    distill_weight: float = 0.0  # the teacher's part of the loss, 0..1
+    distill_temperature: float = 1.0
 
     def order(self, count: int, seed: int) -> np.ndarray:
         """Every frame once in random order, or each class equally often."""
         return epoch_rows(self.labels, count, self.balance, seed)
 
     def batch(
-        self, frames: Tensor, rows: np.ndarray, size: tuple[int, int], generator: torch.Generator
+        self, frames: Tensor, rows: np.ndarray, size: tuple[int, int], progress: float, generator: torch.Generator
     ) -> tuple[Tensor, Targets]:
         """Changed frames and their targets. With a teacher, frames are changed at full size and then made smaller."""
         classes = torch.from_numpy(self.labels[rows]).long().to(frames.device)
-        pixels = augment(frames, size if self.teacher is None else tuple(frames.shape[2:]), self.change, generator)
+        change = self.change if progress < 1 - self.calm_end else self.change.calm()
+        pixels = augment(frames, size if self.teacher is None else tuple(frames.shape[2:]), change, generator)
         if self.mix and len(pixels) % 2 == 0:  # Mixup pairs the frames of a batch
             pixels, classes = self.mix(pixels, classes)
         if self.teacher is None:
@@ -80,6 +82,7 @@ def class_objective(config: Config, dataset: Dataset, device: torch.device) -> C
         labels=labels,
         balance=config.balance,
         change=config.augmentation(),
+        calm_end=config.augment.calm_end,
         mix=mix,
         label_smoothing=config.label_smoothing,
         class_weights=weights,
