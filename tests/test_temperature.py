@@ -3,6 +3,7 @@
 import re
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,12 +13,14 @@ from scipy.special import log_softmax
 
 from game_classifier.deploy.export import convert
 from game_classifier.deploy.frame_sets import gate_frames
+from game_classifier.frames.decode import Preprocessing
 from game_classifier.lists.dataset import read_dataset
+from game_classifier.lists.filelist import FileList
 from game_classifier.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from game_classifier.models.frame_network import FrameNetwork
 from game_classifier.runtime.runner import load_runner
 from game_classifier.tasks.choose import task_of
-from game_classifier.tasks.classification.temperature import HIGHEST, LOWEST, fit_temperature
+from game_classifier.tasks.classification.temperature import HIGHEST, LOWEST, calibrate, fit_temperature
 from game_classifier.training.fit import fit
 
 
@@ -105,3 +108,28 @@ def test_a_tiny_validation_list_leaves_the_probabilities_alone_and_says_so(train
     fit(tiny_config(min_steps=30, lr=0.005), read_dataset(trained.dataset), out, resume=True)
     assert "the probabilities are not calibrated: 12 validation frames, 100 needed" in capsys.readouterr().out
     assert load_checkpoint(best).temperature == 1.0
+
+
+def test_half_of_every_class_is_in_a_stream_whatever_the_order_of_the_list():
+    """The classes of this list alternate: every other frame of it would be one class."""
+
+    class OneColour:
+        def __len__(self) -> int:
+            return 400
+
+        def read(self, row: int) -> np.ndarray:
+            return np.full((32, 32, 3), 200 + row % 2, np.uint8)
+
+    seen = []
+
+    def outputs(frames: np.ndarray) -> np.ndarray:
+        seen.append(frames)
+        return np.zeros((len(frames), 2), np.float32)
+
+    labels = np.arange(400) % 2
+    frames = FileList(Path("list"), ["none"] * 400, labels, "")
+    calibrate(outputs, frames, Preprocessing(32, 32), 64, 1, 0, OneColour())
+    plain = np.concatenate([batch.reshape(len(batch), -1) for batch in seen])
+    whole = plain[(plain == plain[:, :1]).all(1), 0]
+    assert len(whole) == 200
+    assert 80 < (whole == 200).sum() < 120

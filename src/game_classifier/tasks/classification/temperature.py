@@ -51,9 +51,9 @@ def calibrate(
     seed: int,
     cache: FrameReader | None,
 ) -> Adjustment:
-    """Fit on a validation list, every other frame of which is put into the layout of a stream."""
+    """Fit on a validation list, a random half of which is put into the layout of a stream."""
     rows = np.flatnonzero(frames.labels != UNLABELLED)
-    rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), MOST_FRAMES)).round().astype(int)]
+    rows = np.random.default_rng(seed).permutation(rows)[:MOST_FRAMES]
     parts = []
     generator = torch.Generator().manual_seed(seed)
     for batch in load_batches(frames.paths, rows, preprocessing, batch_size, threads, cache):
