@@ -143,7 +143,7 @@ class Config(_Strict):
     )
     distill: DistillConfig = Field(DistillConfig(), description="How much the network learns from `teacher`.")
     train_sizes: list[Annotated[float, Field(gt=0, le=1)]] = Field(
-        [0.5, 0.5, 0.75, 0.75, 1.0, 1.0],
+        [0.5, 0.75, 1.0, 1.0],
         description="Sizes of the training frames, as shares of `image_size`; at least one. Each share gets an equal"
         " part of the steps. Small frames first save time. The shares must not fall, and the last must be 1.",
     )
