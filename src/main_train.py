@@ -35,11 +35,11 @@ class ListNetworks(argparse.Action):
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
         """Print a row for each network."""
-        from game_classifier.models.cost import CLASSES, COST_HEADER, cost_rows  # its counter is slow to import
+        from game_classifier.models.cost import COST_HEADER, cost_rows  # its counter is slow to import
         from game_classifier.models.zoo import NETWORKS
 
         rows = list(progress(cost_rows(), desc="count", total=len(NETWORKS), unit="network", leave=False))
-        print(table(f"Networks with {CLASSES} classes", COST_HEADER, rows, first_number=2))
+        print(table("Networks with 1000 classes, detectors with 80", COST_HEADER, rows, first_number=2))
         print("Any other name of timm.list_models() works too.")
         parser.exit()
 

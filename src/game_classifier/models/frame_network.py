@@ -4,11 +4,16 @@ import torch
 from torch import Tensor, nn
 
 from game_classifier.frames.decode import Preprocessing, resize_frames
+from game_classifier.models.detector import Detector
 
 
 def answering(network: nn.Module) -> nn.Module:
-    """The network with the layer that turns its outputs into answers: logits into class probabilities."""
-    return nn.Sequential(network, nn.Softmax(dim=1)).eval()
+    """The network with the layer that turns its outputs into answers.
+
+    That is softmax for logits, and for a detector its `decoder`, whose answers are boxes and scores.
+    """
+    last = network.decoder() if isinstance(network, Detector) else nn.Softmax(dim=1)
+    return nn.Sequential(network, last).eval()
 
 
 class FrameNetwork(nn.Module):
