@@ -19,12 +19,12 @@ from typing import Any, NoReturn
 from game_classifier.command import CommandParser, run_command
 from game_classifier.config import read_config
 from game_classifier.console import progress, table
-from game_classifier.lists.dataset import read_dataset
+from game_classifier.tasks.choose import task_of
 from game_classifier.training.fit import fit
 from game_classifier.training.folds import find_folds, fold_output, summarize_folds
 from game_classifier.training.world import join_world, leave_world
 
-DEFAULT_CONFIG = Path(__file__).resolve().parents[1] / "config" / "default.json"
+RECIPES = Path(__file__).resolve().parents[1] / "config"
 
 
 class ListNetworks(argparse.Action):
@@ -57,7 +57,9 @@ def main() -> None:
         "-i", "--input", type=Path, required=True, help="data set with the lists of tool/get_annotation.py"
     )
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder for checkpoints, log and curves")
-    parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="recipe (default: config/default.json)")
+    parser.add_argument(
+        "--config", type=Path, help="recipe (default: config/default.json, or config/detector.json for a detector)"
+    )
     parser.add_argument(
         "--set",
         action="append",
@@ -80,14 +82,16 @@ def main() -> None:
     arguments = parser.parse_args()
 
     overrides = arguments.set + ([f'network="{arguments.network}"'] if arguments.network else [])
-    config = read_config(arguments.config, overrides)
+    recipe = arguments.config or RECIPES / task_of(arguments.network or "").recipe
+    config = read_config(recipe, overrides)
+    task = task_of(config.network)
     inputs = {arguments.output: arguments.input}
     if arguments.fold:
         folds = find_folds(arguments.input, arguments.fold)
         inputs = {fold_output(arguments.output, number): folder for number, folder in folds.items()}
     world = join_world()
     for output, folder in inputs.items():
-        best = fit(config, read_dataset(folder, arguments.root), output, arguments.resume, world)
+        best = fit(config, task.read_dataset(folder, arguments.root), output, arguments.resume, world)
         if world.is_first:
             print(f"best checkpoint: {best}")
     if arguments.fold and world.is_first:

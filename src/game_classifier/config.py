@@ -69,6 +69,22 @@ class AugmentConfig(_Strict):
     cutmix: Natural = Field(0.0, description="Alpha of timm's cutmix, such as 1. 0: no cutmix.")
 
 
+class DetectionConfig(_Strict):
+    """The `detection` part, which only detectors use; tasks/detection/ applies it."""
+
+    mosaic: Probability = Field(
+        0.5, description="Probability of a part of four frames joined, instead of zoom and shift of one frame."
+    )
+    flip: Probability = Field(
+        0.0, description="Probability of a mirrored frame. Leave it at 0 for frames with text or a HUD."
+    )
+    anchors: Literal["auto", "keep"] = Field(
+        "auto",
+        description="`auto`: if the network's anchors fit fewer than 98% of the training boxes, k-means finds others."
+        " `keep`: the network's own.",
+    )
+
+
 class GateConfig(_Strict):
     """The `gate` part: the frames that a conversion is judged on, and its thresholds; see deploy/gate.py."""
 
@@ -174,6 +190,9 @@ class Config(_Strict):
     augment: AugmentConfig = Field(
         AugmentConfig(),
         description="Random changes to the training frames. Frames are never flipped, so text stays readable.",
+    )
+    detection: DetectionConfig = Field(
+        DetectionConfig(), description="Settings that only detectors use; see [detection.md](detection.md)."
     )
     device: str = Field("auto", description="`auto`, `cpu`, `cuda` or `cuda:1`. `auto` takes the GPU if there is one.")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(

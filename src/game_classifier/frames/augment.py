@@ -37,16 +37,7 @@ def augment(frames: Tensor, size: tuple[int, int], change: Augmentation, generat
     streamed = (uniform(0, 1, count) < change.stream).nonzero().squeeze(1)
     share[streamed], centre[streamed] = stream_layout.picture_places(uniform, len(streamed))
 
-    transform = torch.zeros(count, 2, 3, device=frames.device)
-    transform[:, 0, 0], transform[:, 1, 1] = (1 / share).unbind(1)
-    transform[:, :, 2] = -centre / share
-    grid = F.affine_grid(transform, [count, 3, *size], align_corners=False)
-    pixels = F.grid_sample(frames.float(), grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-
-    mean = pixels.mean((1, 2, 3), keepdim=True)
-    contrast = uniform(1 - change.contrast, 1 + change.contrast, count, 1, 1, 1)
-    brightness = uniform(1 - change.brightness, 1 + change.brightness, count, 1, 1, 1)
-    pixels = ((pixels - mean) * contrast + mean) * brightness
+    pixels = recolour(place(frames, size, share, centre), change, uniform)
     if len(streamed):
         dressed = stream_layout.dress(pixels[streamed], share[streamed], centre[streamed], uniform)
         pixels[streamed] = dressed
@@ -56,6 +47,27 @@ def augment(frames: Tensor, size: tuple[int, int], change: Augmentation, generat
     rows, columns = _inside(uniform, height, count), _inside(uniform, width, count)
     rectangle = (rows[:, :, None] & columns[:, None, :] & erased)[:, None]
     return torch.where(rectangle, uniform(0, 255, count, 3, 1, 1), pixels).clamp_(0, 255)
+
+
+def place(frames: Tensor, size: tuple[int, int], share: Tensor, centre: Tensor) -> Tensor:
+    """Frames [N, 3, H, W] -> float32 [N, 3, *size], on which they cover `share` of each side around `centre`.
+
+    Both are float [N, 2] of (x, y); a centre is measured in half sides from the middle. All around is black.
+    """
+    transform = torch.zeros(len(frames), 2, 3, device=frames.device)
+    transform[:, 0, 0], transform[:, 1, 1] = (1 / share).unbind(1)
+    transform[:, :, 2] = -centre / share
+    grid = F.affine_grid(transform, [len(frames), 3, *size], align_corners=False)
+    return F.grid_sample(frames.float(), grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+
+def recolour(pixels: Tensor, change: Augmentation, uniform: stream_layout.Uniform) -> Tensor:
+    """Pixels float [N, 3, H, W] with another contrast and brightness for each frame."""
+    count = len(pixels)
+    mean = pixels.mean((1, 2, 3), keepdim=True)
+    contrast = uniform(1 - change.contrast, 1 + change.contrast, count, 1, 1, 1)
+    brightness = uniform(1 - change.brightness, 1 + change.brightness, count, 1, 1, 1)
+    return ((pixels - mean) * contrast + mean) * brightness
 
 
 def _inside(uniform: stream_layout.Uniform, side: int, count: int) -> Tensor:
