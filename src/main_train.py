@@ -3,10 +3,12 @@
     python src/main_train.py -n repvgg_a0 -i datasets2 -o sv_train
     python src/main_train.py -i datasets2 -o sv_train --set epochs=30 --set lr=0.05 --resume
     python src/main_train.py -i datasets2 -o sv_folds --fold all
+    python src/main_train.py -n yolov5n_detector -i boxes -o sv_detector
     torchrun --nproc_per_node 4 src/main_train.py -i datasets2 -o sv_train
     python src/main_train.py --list-networks
 
-Reads INPUT/annotations.txt, train.txt and val.txt. The number of classes comes from annotations.txt.
+Reads INPUT/annotations.txt, train.txt and val.txt, and for a detector the label files beside the images. The number of
+classes comes from annotations.txt.
 Writes OUTPUT/model/NETWORK_best.pth and NETWORK_last.pth, metrics.jsonl and .csv, curves.png, confusion.png and
 config.json, and events for TensorBoard if it is installed. Ctrl-C saves the state; --resume continues from it.
 Next: python src/main_convert.py -w OUTPUT/model/NETWORK_best.pth

@@ -72,16 +72,10 @@ class AugmentConfig(_Strict):
 class DetectionConfig(_Strict):
     """The `detection` part, which only detectors use; tasks/detection/ applies it."""
 
-    mosaic: Probability = Field(
-        0.5, description="Probability of a part of four frames joined, instead of zoom and shift of one frame."
-    )
-    flip: Probability = Field(
-        0.0, description="Probability of a mirrored frame. Leave it at 0 for frames with text or a HUD."
-    )
+    mosaic: Probability = Field(0.5, description="Probability of a part of four joined frames, not zoom and shift.")
+    flip: Probability = Field(0.0, description="Probability of a mirrored frame. It mirrors text too.")
     anchors: Literal["auto", "keep"] = Field(
-        "auto",
-        description="`auto`: if the network's anchors fit fewer than 98% of the training boxes, k-means finds others."
-        " `keep`: the network's own.",
+        "auto", description="`auto`: k-means finds others where the network's own fit fewer than 98% of the boxes."
     )
 
 
@@ -192,7 +186,7 @@ class Config(_Strict):
         description="Random changes to the training frames. Frames are never flipped, so text stays readable.",
     )
     detection: DetectionConfig = Field(
-        DetectionConfig(), description="Settings that only detectors use; see [detection.md](detection.md)."
+        DetectionConfig(), description="For detectors; see [detection.md](detection.md)."
     )
     device: str = Field("auto", description="`auto`, `cpu`, `cuda` or `cuda:1`. `auto` takes the GPU if there is one.")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
