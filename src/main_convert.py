@@ -33,7 +33,7 @@ from game_classifier.lists.manifest import require_same_classes
 from game_classifier.models.adopt import adopt_weights
 from game_classifier.models.checkpoint import Checkpoint, load_checkpoint
 from game_classifier.runtime.runner import load_runner
-from game_classifier.tasks.choose import task_of
+from game_classifier.tasks.choose import task_of, task_with
 
 DEFAULT_CONFIG = Path(__file__).resolve().parents[1] / "config" / "default.json"
 ALL = "all"
@@ -105,9 +105,10 @@ def main() -> None:
 
     config = read_config(arguments.config, arguments.set)
     checkpoint = read_weights(arguments, config)
+    task = task_with(checkpoint.network, "comparison")
     frames, training = read_lists(arguments, checkpoint)
     formats = installed_formats() if ALL in arguments.formats else list(dict.fromkeys(arguments.formats))
-    task, size, threads = task_of(checkpoint.network), checkpoint.preprocessing, choose_threads(None)
+    size, threads = checkpoint.preprocessing, choose_threads(None)
     judged = gate_frames(task, frames, config.gate.frames, size, threads)
     calibration = None
     if "int8" in formats:

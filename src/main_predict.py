@@ -13,11 +13,10 @@ from game_classifier.command import CommandParser, run_command
 from game_classifier.device import choose_threads
 from game_classifier.errors import InputError
 from game_classifier.frames.decode import FrameError, read_frame
-from game_classifier.lists.filelist import read_file_list
 from game_classifier.lists.manifest import require_same_classes
 from game_classifier.pages.tables import summary_table
 from game_classifier.runtime.runner import Runner, load_runner
-from game_classifier.tasks.choose import task_of
+from game_classifier.tasks.choose import task_of, task_with
 from game_classifier.tasks.evaluate import evaluate, unread_lines
 
 
@@ -49,9 +48,9 @@ def main() -> None:
 
 def validate(runner: Runner, path: Path, root: Path | None, batch_size: int, threads: int) -> None:
     """Print the scores on a labelled list."""
-    frames = read_file_list(path, len(runner.class_names), root)
-    require_same_classes(frames, runner.class_names, runner.source)
     task = task_of(runner.network)
+    frames = task.read_list(path, len(runner.class_names), root)
+    require_same_classes(frames, runner.class_names, runner.source)
     if not task.has_target(task.targets(frames)).any():
         raise InputError(f"{path}: {task.nothing_to_score}; src/predict_repvgg.py predicts such a list")
     result = evaluate(runner, task, runner.class_names, frames, runner.preprocessing, batch_size, threads)
@@ -64,7 +63,7 @@ def validate(runner: Runner, path: Path, root: Path | None, batch_size: int, thr
 
 def predict_images(runner: Runner, paths: list[Path]) -> None:
     """Print the answer for each image."""
-    task = task_of(runner.network)
+    task = task_with(runner.network, "rows")
     for path in paths:
         try:
             frame = read_frame(path, runner.preprocessing)

@@ -3,10 +3,12 @@
     python src/main_train.py -n repvgg_a0 -i datasets2 -o sv_train
     python src/main_train.py -i datasets2 -o sv_train --set epochs=30 --set lr=0.05 --resume
     python src/main_train.py -i datasets2 -o sv_folds --fold all
+    python src/main_train.py -n yolov5n_detector -i boxes -o sv_detector
     torchrun --nproc_per_node 4 src/main_train.py -i datasets2 -o sv_train
     python src/main_train.py --list-networks
 
-Reads INPUT/annotations.txt, train.txt and val.txt. The number of classes comes from annotations.txt.
+Reads INPUT/annotations.txt, train.txt and val.txt, and for a detector the label files beside the images. The number of
+classes comes from annotations.txt.
 Writes OUTPUT/model/NETWORK_best.pth and NETWORK_last.pth, metrics.jsonl and .csv, curves.png, confusion.png and
 config.json, and events for TensorBoard if it is installed. Ctrl-C saves the state; --resume continues from it.
 Next: python src/main_convert.py -w OUTPUT/model/NETWORK_best.pth
@@ -19,12 +21,12 @@ from typing import Any, NoReturn
 from game_classifier.command import CommandParser, run_command
 from game_classifier.config import read_config
 from game_classifier.console import progress, table
-from game_classifier.lists.dataset import read_dataset
+from game_classifier.tasks.choose import task_of
 from game_classifier.training.fit import fit
 from game_classifier.training.folds import find_folds, fold_output, summarize_folds
 from game_classifier.training.world import join_world, leave_world
 
-DEFAULT_CONFIG = Path(__file__).resolve().parents[1] / "config" / "default.json"
+RECIPES = Path(__file__).resolve().parents[1] / "config"
 
 
 class ListNetworks(argparse.Action):
@@ -35,11 +37,11 @@ class ListNetworks(argparse.Action):
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
         """Print a row for each network."""
-        from game_classifier.models.cost import CLASSES, COST_HEADER, cost_rows  # its counter is slow to import
+        from game_classifier.models.cost import COST_HEADER, cost_rows  # its counter is slow to import
         from game_classifier.models.zoo import NETWORKS
 
         rows = list(progress(cost_rows(), desc="count", total=len(NETWORKS), unit="network", leave=False))
-        print(table(f"Networks with {CLASSES} classes", COST_HEADER, rows, first_number=2))
+        print(table("Networks with 1000 classes, detectors with 80", COST_HEADER, rows, first_number=2))
         print("Any other name of timm.list_models() works too.")
         parser.exit()
 
@@ -57,7 +59,9 @@ def main() -> None:
         "-i", "--input", type=Path, required=True, help="data set with the lists of tool/get_annotation.py"
     )
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder for checkpoints, log and curves")
-    parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="recipe (default: config/default.json)")
+    parser.add_argument(
+        "--config", type=Path, help="recipe (default: config/default.json, or config/detector.json for a detector)"
+    )
     parser.add_argument(
         "--set",
         action="append",
@@ -80,14 +84,16 @@ def main() -> None:
     arguments = parser.parse_args()
 
     overrides = arguments.set + ([f'network="{arguments.network}"'] if arguments.network else [])
-    config = read_config(arguments.config, overrides)
+    recipe = arguments.config or RECIPES / task_of(arguments.network or "").recipe
+    config = read_config(recipe, overrides)
+    task = task_of(config.network)
     inputs = {arguments.output: arguments.input}
     if arguments.fold:
         folds = find_folds(arguments.input, arguments.fold)
         inputs = {fold_output(arguments.output, number): folder for number, folder in folds.items()}
     world = join_world()
     for output, folder in inputs.items():
-        best = fit(config, read_dataset(folder, arguments.root), output, arguments.resume, world)
+        best = fit(config, task.read_dataset(folder, arguments.root), output, arguments.resume, world)
         if world.is_first:
             print(f"best checkpoint: {best}")
     if arguments.fold and world.is_first:

@@ -3,7 +3,7 @@ import dataclasses
 import torch
 
 from game_classifier.frames import stream_layout
-from game_classifier.frames.augment import Augmentation, augment, resample
+from game_classifier.frames.augment import Augmentation, augment, place
 from game_classifier.frames.decode import resize_pixels
 
 NONE = Augmentation(zoom=0, shift=0, brightness=0, contrast=0, erase=0, stream=0)
@@ -31,14 +31,14 @@ def test_frames_become_smaller_as_deployed_ones_do():
     pixels, whole = frames(3, 48, 80).float(), torch.ones(3, 2)
     for size in ((24, 40), (17, 33), (48, 64), (96, 100)):
         expected = resize_pixels(pixels, size)
-        torch.testing.assert_close(resample(pixels, size, whole, whole * 0), expected, atol=2e-2, rtol=0)
+        torch.testing.assert_close(place(pixels, size, whole, whole * 0), expected, atol=2e-2, rtol=0)
 
 
 def test_a_picture_is_drawn_at_its_place():
     """A quarter of the frame, exactly on pixels: the smaller picture, and nothing around it."""
     pixels = frames(2, 24, 40).float()
     share, centre = torch.full((2, 2), 0.5), torch.tensor([[0.5, -0.5], [-0.5, 0.5]])
-    drawn = resample(pixels, (24, 40), share, centre)
+    drawn = place(pixels, (24, 40), share, centre)
     small = resize_pixels(pixels, (12, 20))
     torch.testing.assert_close(drawn[0, :, :12, 20:], small[0], atol=2e-2, rtol=0)
     torch.testing.assert_close(drawn[1, :, 12:, :20], small[1], atol=2e-2, rtol=0)

@@ -14,7 +14,7 @@ import pytest
 from conftest import ROOT, tiny_config
 
 from game_classifier.config import AugmentConfig
-from game_classifier.errors import Interrupted
+from game_classifier.errors import InputError, Interrupted
 from game_classifier.lists.dataset import read_dataset
 from game_classifier.models.checkpoint import load_checkpoint, save_checkpoint
 from game_classifier.training import fit as fit_module
@@ -164,3 +164,16 @@ def test_the_state_is_written_by_time_too(tmp_path, trained, monkeypatch):
     written.clear()
     fit(tiny_config(epochs=1, min_steps=4), read_dataset(trained.dataset), tmp_path / "b", resume=False)
     assert written == [4]
+
+
+def test_a_checkpoint_from_before_a_key_existed_is_resumed_with_its_default(tmp_path, trained):
+    data = read_dataset(trained.dataset)
+    fit(tiny_config(epochs=1), data, tmp_path, resume=False)
+    last = tmp_path / "model" / NAMES[1]
+    checkpoint = load_checkpoint(last)
+    del checkpoint.training["identity"]["detection"]
+    save_checkpoint(last, checkpoint)
+    with pytest.raises(InputError, match=r"detection\.flip \(0\.0 there, 0\.5 now\)"):
+        fit(tiny_config(epochs=2, detection={"flip": 0.5}), data, tmp_path, resume=True)
+    fit(tiny_config(epochs=2), data, tmp_path, resume=True)
+    assert load_checkpoint(last).epoch == 2

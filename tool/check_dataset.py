@@ -2,18 +2,22 @@
 
     python tool/check_dataset.py --lists datasets2/train.txt datasets2/val.txt
     python tool/check_dataset.py --lists datasets2/train.txt datasets2/val.txt --max-leakage 0.01 --fix-lists
+    python tool/check_dataset.py --lists boxes/train.txt boxes/val.txt --boxes
 
 Writes OUT/findings.csv and OUT/report.html. Ends with status 0 if nothing was found, 1 if something was found, and 2
 for wrong use. A frame of a later list has a twin if a training frame looks like it. If more than --max-leakage of a
-list's frames have a twin, the report lists them.
+list's frames have a twin, the report lists them. With --boxes, the lists are those of a detector, and their label
+files are checked too.
 """
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from game_classifier.checks.box_findings import box_findings
 from game_classifier.checks.findings import Frames, Report, find_all
 from game_classifier.checks.fixed_lists import fixed_path, write_fixed_list
 from game_classifier.checks.inspect_frames import INSPECTED, inspect_files
@@ -36,11 +40,13 @@ def main() -> int:
     arguments = parse()
     classes = arguments.classes or arguments.lists[0].parent / ANNOTATIONS
     class_names = read_class_names(classes)
-    lists = read_lists(arguments.lists, class_names, classes, arguments.root)
+    lists = read_lists(arguments.lists, class_names, classes, arguments.root, arguments.boxes)
     make_folder(arguments.out)  # an error here comes before the work, not after it
 
+    about_boxes = list(box_findings(lists, class_names)) if arguments.boxes else ()
+    names = ("frames",) if arguments.boxes else class_names  # frames with boxes are of one kind
     frames = Frames(lists, inspect_all(lists, choose_threads(arguments.threads)))
-    report = find_all(frames, class_names, arguments.distance, arguments.max_leakage)
+    report = find_all(frames, names, arguments.distance, arguments.max_leakage, about_boxes)
     write_report(report, arguments.out)
     print_summary(report)
     if arguments.fix_lists:
@@ -72,6 +78,7 @@ def parse() -> argparse.Namespace:
         metavar="BITS",
         help="how many of 64 bits may differ between the hashes of twins (default: %(default)s)",
     )
+    add("--boxes", action="store_true", help="the lists are a detector's: paths alone, with label files")
     add(
         "--fix-lists",
         action="store_true",
@@ -92,14 +99,23 @@ def parse() -> argparse.Namespace:
     return arguments
 
 
-def read_lists(sources: Sequence[Path], class_names: Sequence[str], classes: Path, root: Path | None) -> list[FileList]:
-    """Read the lists; InputError for a bad line, and for one without a class index."""
+def read_lists(
+    sources: Sequence[Path], class_names: Sequence[str], classes: Path, root: Path | None, boxes: bool
+) -> list[FileList]:
+    """Read the lists; InputError for a bad line, and for one without a class index, or with one beside `boxes`."""
     lists = [read_file_list(source, len(class_names), root) for source in sources]
     for frames in lists:
         require_same_classes(frames, class_names, classes)
-        unlabelled = np.flatnonzero(frames.labels == UNLABELLED)
-        if len(unlabelled):
-            raise InputError(f"{frames.source}:{unlabelled[0] + 1}: no class index after the path; add it")
+        wrong = np.flatnonzero((frames.labels == UNLABELLED) != boxes)
+        if len(wrong):
+            problem = (
+                "a class index after the path; with --boxes, remove it"
+                if boxes
+                else "no class index after the path; add it, or give --boxes"
+            )
+            raise InputError(f"{frames.source}:{wrong[0] + 1}: {problem}")
+    if boxes:
+        return [replace(frames, labels=np.zeros(len(frames), np.int32)) for frames in lists]
     return lists
 
 

@@ -1,7 +1,7 @@
 """Problems in the lists of a data set: turns the inspected rows of their files into findings."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -29,6 +29,15 @@ KINDS = (
     "unusual_mode",
     "imbalance",
     "class_without_frames",
+    "wrong_label",
+    "unknown_class",
+    "box_outside",
+    "box_without_area",
+    "box_doubled",
+    "too_many_boxes",
+    "image_without_labels",
+    "labels_without_image",
+    "class_without_boxes",
 )
 PAIRS = ("label_conflict", "duplicate_across_lists", "near_duplicate_across_lists", "exact_duplicate")
 
@@ -113,13 +122,17 @@ class Report:
         return {kind: counted[kind] for kind in KINDS if counted[kind]}
 
 
-def find_all(frames: Frames, class_names: Sequence[str], distance: int, max_leakage: float) -> Report:
+def find_all(
+    frames: Frames, class_names: Sequence[str], distance: int, max_leakage: float, others: Iterable[Finding] = ()
+) -> Report:
     """Judge the frames of the lists; two are twins up to `distance` differing hash bits.
 
     A list is reported as leaking when more than the share `max_leakage`, 0..1, of its frames have a twin in training.
+    `others` are findings of other kinds, which join the report.
     """
     report = Report(class_names, frames, left_out=~frames.readable)
     report.findings += _file_findings(frames)
+    report.findings += others
     _find_exact(report)
     _find_near_conflicts(report, distance)
     _find_leakage(report, distance, max_leakage)

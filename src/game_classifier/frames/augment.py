@@ -40,12 +40,7 @@ def augment(frames: Tensor, size: tuple[int, int], change: Augmentation, generat
     streamed = (uniform(0, 1, count) < change.stream).nonzero().squeeze(1)
     share[streamed], centre[streamed] = stream_layout.picture_places(uniform, len(streamed))
 
-    pixels = resample(frames.float(), size, share, centre)
-
-    mean = pixels.mean((1, 2, 3), keepdim=True)
-    contrast = uniform(1 - change.contrast, 1 + change.contrast, count, 1, 1, 1)
-    brightness = uniform(1 - change.brightness, 1 + change.brightness, count, 1, 1, 1)
-    pixels = ((pixels - mean) * contrast + mean) * brightness
+    pixels = recolour(place(frames, size, share, centre), change, uniform)
     if len(streamed):
         dressed = stream_layout.dress(pixels[streamed], share[streamed], centre[streamed], uniform)
         pixels[streamed] = dressed
@@ -57,8 +52,8 @@ def augment(frames: Tensor, size: tuple[int, int], change: Augmentation, generat
     return torch.where(rectangle, uniform(0, 255, count, 3, 1, 1), pixels).clamp_(0, 255)
 
 
-def resample(frames: Tensor, size: tuple[int, int], share: Tensor, centre: Tensor) -> Tensor:
-    """Draw frames, float [N, 3, H, W], at their places in black ones, float [N, 3, *size], bilinear with antialiasing.
+def place(frames: Tensor, size: tuple[int, int], share: Tensor, centre: Tensor) -> Tensor:
+    """Draw frames [N, 3, H, W] at their places in black ones, float [N, 3, *size], bilinear with antialiasing.
 
     `share` and `centre`, float [N, 2] of (x, y), are the shares of the sides and the centres in -1..1. Like the resize
     of deployed frames, it averages over all pixels that become one: a sparser sampling would lose the strokes of small
@@ -66,7 +61,7 @@ def resample(frames: Tensor, size: tuple[int, int], share: Tensor, centre: Tenso
     """
     columns = _weights(frames.shape[3], size[1], share[:, 0], centre[:, 0])
     rows = _weights(frames.shape[2], size[0], share[:, 1], centre[:, 1])
-    return rows[:, None] @ (frames @ columns.transpose(1, 2)[:, None])
+    return rows[:, None] @ (frames.float() @ columns.transpose(1, 2)[:, None])
 
 
 def _weights(pixels: int, wanted: int, share: Tensor, centre: Tensor) -> Tensor:
@@ -78,6 +73,15 @@ def _weights(pixels: int, wanted: int, share: Tensor, centre: Tensor) -> Tensor:
     weights = (1 - (source[:, :, None] - middles).abs() / reach).clamp(min=0)
     inside = ((source > 0) & (source < pixels))[:, :, None]
     return weights / weights.sum(2, keepdim=True).clamp(min=1e-6) * inside
+
+
+def recolour(pixels: Tensor, change: Augmentation, uniform: stream_layout.Uniform) -> Tensor:
+    """Pixels float [N, 3, H, W] with another contrast and brightness for each frame."""
+    count = len(pixels)
+    mean = pixels.mean((1, 2, 3), keepdim=True)
+    contrast = uniform(1 - change.contrast, 1 + change.contrast, count, 1, 1, 1)
+    brightness = uniform(1 - change.brightness, 1 + change.brightness, count, 1, 1, 1)
+    return ((pixels - mean) * contrast + mean) * brightness
 
 
 def _inside(uniform: stream_layout.Uniform, side: int, count: int) -> Tensor:

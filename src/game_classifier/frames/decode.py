@@ -5,7 +5,6 @@ import os
 import stat
 import warnings
 from dataclasses import asdict, dataclass
-from enum import IntEnum
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
+
+from game_classifier.frames.status import FrameError, FrameStatus
 
 MAX_BYTES = 2**29  # of a file: no image of MAX_PIXELS needs more
 MAX_PIXELS = 2**27  # 134 megapixels: eight times a 4K frame; larger files are decompression bombs
@@ -28,28 +29,6 @@ RESIZE_MODES = ("squash", "letterbox", "center_crop")
 # Means and standard deviations of RGB in ImageNet, range 0..1, which pretrained networks expect.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-
-
-class FrameStatus(IntEnum):
-    """The result of reading a frame; stored as u1 in the results, so a value never changes its meaning."""
-
-    OK = 0
-    MISSING = 1  # no such file
-    UNREADABLE = 2  # permissions, a folder, an I/O error
-    EMPTY = 3  # no bytes
-    NOT_AN_IMAGE = 4  # no known format
-    TRUNCATED = 5  # the data ends early
-    CORRUPT = 6  # the data contradicts its format
-    TOO_LARGE = 7  # more than MAX_PIXELS
-    UNSUPPORTED = 8  # pixels without a defined 8-bit range, such as 32-bit floats
-
-
-class FrameError(Exception):
-    """A frame that cannot be read; `status` says why."""
-
-    def __init__(self, status: FrameStatus) -> None:
-        super().__init__(status.name.lower())
-        self.status = status
 
 
 @dataclass(frozen=True)
@@ -138,6 +117,29 @@ def read_file(path: str | Path) -> bytes:
         raise FrameError(FrameStatus.MISSING) from None
     except (OSError, ValueError):  # ValueError: a NUL byte in the name
         raise FrameError(FrameStatus.UNREADABLE) from None
+
+
+def read_size(path: str | Path) -> tuple[int, int]:
+    """(height, width) of an image file, upright, from its header alone; raises FrameError and nothing else.
+
+    A damaged file may have a header that can be read.
+    """
+    data = read_file(path)
+    if not data:
+        raise FrameError(FrameStatus.EMPTY)
+    try:
+        if data.startswith(b"\xff\xd8") and not _has_exif(data):
+            height, width, *_ = simplejpeg.decode_jpeg_header(data)
+            return height, width
+        with Image.open(io.BytesIO(data)) as image:
+            # Pillow decodes a PNG in search of EXIF behind the pixels, where no program known here puts it.
+            exif = image.getexif() if image.format != "PNG" or "exif" in image.info else {}
+            on_its_side = exif.get(EXIF_ORIENTATION, 1) >= 5
+            return (image.width, image.height) if on_its_side else (image.height, image.width)
+    except UnidentifiedImageError:
+        raise FrameError(FrameStatus.NOT_AN_IMAGE) from None
+    except Exception:  # decoders raise many types on hostile bytes; none may end a run
+        raise FrameError(FrameStatus.CORRUPT) from None
 
 
 def decode(data: bytes, preprocessing: Preprocessing) -> np.ndarray:

@@ -1,5 +1,6 @@
 """A data set for training: a folder with annotations.txt, train.txt and val.txt."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,20 +25,30 @@ class Dataset:
     val: FileList
 
 
+ReadList = Callable[[Path, int, Path | None], FileList]  # (list, number of classes, root)
+
+
 def read_dataset(folder: Path, root: Path | None = None) -> Dataset:
-    """Read `folder`; relative paths in the lists start at `root`, or else at `folder`.
+    """Read the data set of a classifier; relative paths in the lists start at `root`, or else at `folder`.
 
     Raises InputError naming the file and line that is wrong.
     """
+    dataset = read_lists(folder, root, read_file_list)
+    if len(dataset.class_names) < 2:
+        raise InputError(f"{folder / ANNOTATIONS}: only one class; a classifier needs at least two")
+    for frames in (dataset.train, dataset.val):
+        require_complete(frames)
+    return dataset
+
+
+def read_lists(folder: Path, root: Path | None, read_list: ReadList) -> Dataset:
+    """Read the class list and both lists, each by `read_list`; InputError as above."""
     if not folder.is_dir():
         raise InputError(
             f"{folder}: no such folder; make a data set with tool/split_data.py and tool/get_annotation.py"
         )
     class_names = read_class_names(folder / ANNOTATIONS)
-    if len(class_names) < 2:
-        raise InputError(f"{folder / ANNOTATIONS}: only one class; a classifier needs at least two")
-    lists = [read_file_list(folder / name, len(class_names), root) for name in (TRAIN_LIST, VAL_LIST)]
+    lists = [read_list(folder / name, len(class_names), root) for name in (TRAIN_LIST, VAL_LIST)]
     for frames in lists:
         require_same_classes(frames, class_names, folder / ANNOTATIONS)
-        require_complete(frames)
     return Dataset(folder, root, class_names, *lists)

@@ -11,7 +11,6 @@ from torch.utils.flop_counter import FlopCounterMode
 from game_classifier.models.fold import fold
 from game_classifier.models.zoo import NETWORKS, build_model, parameter_count
 
-CLASSES = 1000  # of ImageNet, which published figures are for
 COST_HEADER = ["Network", "Source", "Input", "Parameters", "Deployed", "MACs", "Deployed"]
 
 
@@ -61,9 +60,9 @@ def costs_of_forms(name: str, num_classes: int, size: int) -> tuple[Cost, Cost]:
 
 
 def cost_rows() -> Iterator[list[str]]:
-    """A row below COST_HEADER for each network of the zoo, with 1000 classes."""
+    """A row below COST_HEADER for each network of the zoo, with as many classes as its published figures are for."""
     for name, architecture in NETWORKS.items():
-        trained, deployed = costs_of_forms(name, CLASSES, architecture.input_size)
+        trained, deployed = costs_of_forms(name, architecture.num_classes, architecture.input_size)
         yield [
             name,
             architecture.source,

@@ -28,12 +28,15 @@ def fold_float64(network: nn.Module) -> nn.Module:
 
 
 class InBFloat16(nn.Module):
-    """A network that multiplies in bfloat16: float32 [N, 3, H, W] -> float32 logits [N, C]."""
+    """A network that multiplies in bfloat16: float32 [N, 3, H, W] -> its outputs in float32."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = copy.deepcopy(network).to(torch.bfloat16)
+        if hasattr(network, "decoder"):  # a detector's: its boxes are not rounded
+            self.decoder = network.decoder
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Round the pixels, and give logits that a softmax can take."""
-        return self.network(pixels.to(torch.bfloat16)).float()
+    def forward(self, pixels: Tensor) -> Tensor | list[Tensor]:
+        """Round the pixels, and give outputs that a softmax or a decoder can take."""
+        outputs = self.network(pixels.to(torch.bfloat16))
+        return [each.float() for each in outputs] if isinstance(outputs, list) else outputs.float()

@@ -1,5 +1,6 @@
 """The network as it is deployed: frames in, answers out."""
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -7,12 +8,24 @@ from game_classifier.frames.decode import Preprocessing, resize_frames
 
 
 def answering(network: nn.Module) -> nn.Module:
-    """The network with the layer that turns its outputs into answers: logits into class probabilities."""
-    return nn.Sequential(network, nn.Softmax(dim=1)).eval()
+    """The network with the layer that turns its outputs into answers.
+
+    That is softmax for logits, and for a detector its `decoder`, whose answers are boxes and scores.
+    """
+    decoder = getattr(network, "decoder", None)
+    last = decoder() if decoder else nn.Softmax(dim=1)
+    return nn.Sequential(network, last).eval()
+
+
+def to_arrays(answers: Tensor | tuple[Tensor, ...]) -> np.ndarray | tuple[np.ndarray, ...]:
+    """The answers of a `FrameNetwork` as arrays: one, or a detector's boxes and scores."""
+    if isinstance(answers, tuple):
+        return tuple(each.cpu().numpy() for each in answers)
+    return answers.cpu().numpy()
 
 
 class FrameNetwork(nn.Module):
-    """The deployed module: uint8 RGB frames [N, H, W, 3] of any size -> answers float32 [N, ...].
+    """The deployed module: uint8 RGB frames [N, H, W, 3] of any size -> answers float32 [N, ...], one or several.
 
     Resizing and normalising are inside, so a caller in any language passes the frame unchanged.
     Validation, batch prediction and the deployed file all run this module. `network` is one of `answering`.

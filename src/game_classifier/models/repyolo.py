@@ -28,19 +28,7 @@ class RepYOLOv5s(nn.Module):
 
     def __init__(self, num_classes: int) -> None:
         super().__init__()
-        self.stem = Focus(3, STEM)
-        self.stages = nn.Sequential()
-        channels = STEM
-        for width, blocks in STAGES:
-            self.stages.append(
-                nn.Sequential(OrderedDict(downsample=rep_block(channels, width), c3=C3(width, width, blocks)))
-            )
-            channels = width
-        last = OrderedDict(
-            downsample=rep_block(channels, LAST), spp=SPP(LAST, LAST), c3=C3(LAST, LAST, 1, shortcut=False)
-        )
-        self.stages.append(nn.Sequential(last))
-        set_batch_norms(self, **BATCH_NORM)
+        self.stem, self.stages = repyolo_trunk()
         self.head = nn.Sequential(
             OrderedDict(pool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten(), fc=nn.Linear(LAST, num_classes))
         )
@@ -48,6 +36,21 @@ class RepYOLOv5s(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor:
         """Infer."""
         return self.head(self.stages(self.stem(pixels)))
+
+
+def repyolo_trunk() -> nn.Sequential:
+    """Layers 0 to 9: `stem`, and four `stages` at strides 4, 8, 16 and 32."""
+    trunk = nn.Sequential(OrderedDict(stem=Focus(3, STEM), stages=nn.Sequential()))
+    channels = STEM
+    for width, blocks in STAGES:
+        trunk.stages.append(
+            nn.Sequential(OrderedDict(downsample=rep_block(channels, width), c3=C3(width, width, blocks)))
+        )
+        channels = width
+    last = OrderedDict(downsample=rep_block(channels, LAST), spp=SPP(LAST, LAST), c3=C3(LAST, LAST, 1, shortcut=False))
+    trunk.stages.append(nn.Sequential(last))
+    set_batch_norms(trunk, **BATCH_NORM)
+    return trunk
 
 
 def rep_block(in_channels: int, out_channels: int, stride: int = 2) -> RepVggBlock:

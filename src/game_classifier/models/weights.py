@@ -1,9 +1,9 @@
-"""Start weights from other projects: RepVGG files of other tools, timm, torchvision, checkpoints of this tool."""
+"""Start weights: files of RepVGG, YOLOv5, timm and torchvision, and checkpoints of this tool."""
 
 import re
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,49 +13,19 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from game_classifier.errors import InputError
-from game_classifier.models.checkpoint import FORMAT, load_checkpoint
-from game_classifier.models.zoo import head_keys, library_of
+from game_classifier.models.checkpoint import FORMAT, Checkpoint, load_checkpoint
+from game_classifier.models.foreign_names import SOURCES, Rule
+from game_classifier.models.zoo import head_keys, library_of, trunk_of
 
 SUFFIXES = (".pth.tar", ".pth", ".pt", ".safetensors", ".bin")
 AVERAGED = ("state_dict_ema", "model_ema", "ema")  # timm; torchvision; DingXiaoH/RepVGG's main.py
 CURRENT = ("state_dict", "model")
+YOLOV5_MODULES = ("models.", "ultralytics.")  # where the classes in its pickled networks are from
+TO_STATE_DICT = (
+    'import torch; torch.save(torch.load("old.pt", "cpu", weights_only=False)["model"].float().state_dict(), "new.pth")'
+)
 WRAPPERS = ("module.", "_orig_mod.")  # DataParallel and its kin; torch.compile
 DEPLOY = {"rbr_reparam", "branch_reparam", "reparam_conv"}  # the name of the folded convolution in each source
-
-
-Rule = tuple[str, str | Callable[[re.Match[str]], str]]  # a pattern and what replaces it
-
-
-def _stage(match: re.Match[str]) -> str:
-    return f"stages.{int(match[1]) - 1}."  # timm counts the stages from 0, the others from 1
-
-
-# A rule matches whole words between dots only, so that no rule undoes another and their order does not matter.
-DINGXIAOH = (
-    (r"^stage0\.", "stem."),
-    (r"^stage([1-9])\.", _stage),
-    (r"\.rbr_dense\.", ".conv_kxk."),
-    (r"\.rbr_1x1\.", ".conv_1x1."),
-    (r"\.rbr_identity\.", ".identity."),
-    (r"\.se\.down\.", ".attn.fc1."),
-    (r"\.se\.up\.", ".attn.fc2."),
-    (r"^linear\.", "head.fc."),
-)
-MMPRETRAIN = (
-    (r"^backbone\.stem\.", "stem."),
-    (r"^backbone\.stage_([1-9])\.", _stage),
-    (r"\.branch_3x3\.", ".conv_kxk."),
-    (r"\.branch_1x1\.", ".conv_1x1."),
-    (r"\.branch_norm\.", ".identity."),
-    (r"\.norm\.", ".bn."),
-    (r"\.se_layer\.conv1\.conv\.", ".attn.fc1."),
-    (r"\.se_layer\.conv2\.conv\.", ".attn.fc2."),
-)
-# A mark that only that source has: every block of a RepVGG has its 3x3 convolution.
-SOURCES = (
-    (".rbr_dense.", "DingXiaoH/RepVGG", DINGXIAOH),
-    (".branch_3x3.", "mmpretrain / Awesome-Backbones", MMPRETRAIN),
-)
 
 
 @dataclass(frozen=True)
@@ -78,8 +48,8 @@ def find_weights(path: Path, network: str) -> Path:
     if not path.is_dir():
         raise InputError(f"{path}: no such file or folder; give a file of weights of {network}, or a folder with one")
     files = sorted(file for file in path.iterdir() if file.is_file() and file.name.lower().endswith(SUFFIXES))
-    # RepVGG-B1g4 is another network than RepVGG-B1, and RepYOLOv5s than YOLOv5s.
-    wanted = re.compile(r"(?<!rep)" + re.escape(_letters_and_digits(network)) + r"(?!g\d)")
+    # RepVGG-B1g4 is another network than RepVGG-B1, RepYOLOv5s than YOLOv5s, and a detector than its classifier.
+    wanted = re.compile(r"(?<!rep)" + re.escape(_letters_and_digits(network)) + r"(?!g\d|detector)")
     fitting = [file for file in files if wanted.search(_letters_and_digits(file.name))]
     fitting = [file for file in fitting if "deploy" not in file.name.lower()] or fitting
     if len(fitting) == 1:
@@ -92,11 +62,12 @@ def find_weights(path: Path, network: str) -> Path:
 def load_weights(network: nn.Module, network_name: str, class_names: Sequence[str], path: Path) -> Loaded:
     """Fill `network`, the training form that `build_model(network_name, len(class_names))` made, from a file.
 
-    Reads checkpoints of this tool, DingXiaoH/RepVGG, mmpretrain and Awesome-Backbones, timm and torchvision: a
+    Reads checkpoints of this tool, DingXiaoH/RepVGG, mmpretrain and Awesome-Backbones, YOLOv5, timm and torchvision: a
     dict of tensors, or a training checkpoint that holds one. Nothing in a file is executed. Every tensor of the
     network must be in the file with the same shape, and every tensor in the file must be used. The classifier is an
     exception: from a checkpoint of this tool, its rows are copied by class name; from other projects, it is copied only
-    if it has the same number of rows, and else stays unchanged.
+    if it has the same number of rows, and else stays unchanged. So is a detector's head: it is copied only for the same
+    classes. A detector also takes the trunk of a checkpoint of its family's classifier.
 
     Raises InputError, and leaves the network unchanged, if the file cannot be read safely, holds a deploy form or does
     not fit.
@@ -104,6 +75,8 @@ def load_weights(network: nn.Module, network_name: str, class_names: Sequence[st
     values = _read(path)
     if values.get("format") == FORMAT:
         checkpoint = load_checkpoint(path)
+        if checkpoint.network == trunk_of(network_name):
+            return _load_trunk(network, path, checkpoint)
         if checkpoint.network != network_name:
             raise InputError(f"{path}: a checkpoint of {checkpoint.network}; give one of {network_name}")
         kind, weights, known_classes = "this tool", checkpoint.state_dict, checkpoint.class_names
@@ -115,6 +88,15 @@ def load_weights(network: nn.Module, network_name: str, class_names: Sequence[st
     head = _settle_head(path, own, weights, heads, known_classes, class_names)
     network.load_state_dict({**own, **weights}, strict=True)
     return Loaded(path, kind, head)
+
+
+def _load_trunk(network: nn.Module, path: Path, checkpoint: Checkpoint) -> Loaded:
+    """Fill a detector's trunk with that of a classifier; neck and head stay unchanged."""
+    trunk = {
+        key.removeprefix("trunk."): value for key, value in checkpoint.state_dict.items() if not key.startswith("head.")
+    }
+    network.trunk.load_state_dict(trunk, strict=True)
+    return Loaded(path, f"this tool, the trunk of {checkpoint.network}", "new, as is the neck")
 
 
 class _Unread:
@@ -179,6 +161,11 @@ def _why_unreadable(error: Exception) -> str:
     if "TorchScript" in text:
         return "a deploy-form file (TorchScript) cannot be trained; give the training form"
     asked = re.search(r"GLOBAL ([\w.]+)", text)
+    if asked and asked[1].startswith(YOLOV5_MODULES):
+        return (
+            f"refused: it holds {asked[1]}, and nothing in a file is executed; in the folder of the program that wrote"
+            f" it, run python -c '{TO_STATE_DICT}' and give new.pth"
+        )
     if asked:
         return (
             f"refused: it holds {asked[1]}, not only tensors and plain values, and nothing in a file is executed;"
@@ -259,6 +246,8 @@ def _settle_head(
     ours: Sequence[str],
 ) -> str:
     """Give the classifier in `weights` the classes `ours`, or leave it out; return in one phrase what was done."""
+    if any(len(own[key]) != len(ours) for key in heads):
+        return _settle_detector_head(own, weights, heads, theirs, ours)
     rows = {len(weights[key]) for key in heads} | (set() if theirs is None else {len(theirs)})
     if len(rows) > 1:
         raise InputError(f"{path}: its classifier's weight, bias and class names differ in number; download it again")
@@ -280,6 +269,22 @@ def _settle_head(
     }
     said = [f"{change}: {_some(names, 5)}" for change, names in changes.items() if names]
     return "; ".join([f"{len(known)} of {len(ours)} rows by class name", *said])
+
+
+def _settle_detector_head(
+    own: Mapping[str, Tensor],
+    weights: dict[str, Tensor],
+    heads: Sequence[str],
+    theirs: Sequence[str] | None,
+    ours: Sequence[str],
+) -> str:
+    """Keep or leave out a head whose rows are the values of boxes, several for each anchor and class."""
+    same_classes = theirs is None or tuple(theirs) == tuple(ours)
+    if same_classes and all(weights[key].shape == own[key].shape for key in heads):
+        return "kept"
+    for key in heads:
+        del weights[key]
+    return "new (it has other classes)"
 
 
 def _letters_and_digits(name: str) -> str:

@@ -62,20 +62,10 @@ class YOLOv5(nn.Module):
 
     def __init__(self, num_classes: int, depth: float, width: float) -> None:
         super().__init__()
-        stem, *widths = (8 * math.ceil(channels * width / 8) for channels in WIDTHS)
-        self.trunk = nn.Sequential(
-            OrderedDict(stem=ConvNormAct(3, stem, 6, 2, padding=2, activation=nn.SiLU), stages=nn.Sequential())
-        )
-        for in_channels, channels, blocks in zip((stem, *widths), widths, BLOCKS, strict=False):
-            stage = OrderedDict(
-                downsample=ConvNormAct(in_channels, channels, 3, 2, activation=nn.SiLU),
-                c3=C3(channels, channels, max(round(blocks * depth), 1)),
-            )
-            self.trunk.stages.append(nn.Sequential(stage))
-        set_batch_norms(self.trunk, **BATCH_NORM)
+        self.trunk = yolov5_trunk(depth, width)
         self.head = nn.Sequential(
             OrderedDict(
-                conv=ConvNormAct(widths[-1], HEAD_WIDTH, activation=nn.SiLU),
+                conv=ConvNormAct(scaled_widths(width)[-1], HEAD_WIDTH, activation=nn.SiLU),
                 pool=nn.AdaptiveAvgPool2d(1),
                 flatten=nn.Flatten(),
                 fc=nn.Linear(HEAD_WIDTH, num_classes),
@@ -85,3 +75,29 @@ class YOLOv5(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor:
         """Infer."""
         return self.head(self.trunk(pixels))
+
+
+def yolov5_trunk(depth: float, width: float) -> nn.Sequential:
+    """Layers 0 to 8 of v6.0, without SPPF: `stem`, and four `stages` at strides 4, 8, 16 and 32."""
+    stem, *widths = scaled_widths(width)
+    trunk = nn.Sequential(
+        OrderedDict(stem=ConvNormAct(3, stem, 6, 2, padding=2, activation=nn.SiLU), stages=nn.Sequential())
+    )
+    for in_channels, channels, blocks in zip((stem, *widths), widths, BLOCKS, strict=False):
+        stage = OrderedDict(
+            downsample=ConvNormAct(in_channels, channels, 3, 2, activation=nn.SiLU),
+            c3=C3(channels, channels, scaled_depth(blocks, depth)),
+        )
+        trunk.stages.append(nn.Sequential(stage))
+    set_batch_norms(trunk, **BATCH_NORM)
+    return trunk
+
+
+def scaled_widths(width: float) -> list[int]:
+    """Channels of the stem and the four stages at this multiple of the width."""
+    return [8 * math.ceil(channels * width / 8) for channels in WIDTHS]
+
+
+def scaled_depth(blocks: int, depth: float) -> int:
+    """Bottlenecks of a C3 at this multiple of the depth."""
+    return max(round(blocks * depth), 1)

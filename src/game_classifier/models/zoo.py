@@ -14,9 +14,11 @@ from game_classifier.models.repvgg import repvgg
 from game_classifier.models.repyolo import RepYOLOv5s
 from game_classifier.models.squeezenet import squeezenet
 from game_classifier.models.yolov5 import YOLOv5
+from game_classifier.models.yolov5_detector import repyolov5s_detector, v5lite_g_detector, yolov5_detector
 
 TIMM = "timm"
 CLASSIFICATION = "classification"
+DETECTION = "detection"
 
 
 @dataclass(frozen=True)
@@ -26,9 +28,11 @@ class Architecture:
     build: Callable[[int], nn.Module]  # number of classes -> training form with fresh weights
     source: str  # where its layers and widths are from
     library: str = "this tool"  # whose names its weights have
-    classifier: str = "head.fc"  # the module whose rows are classes
+    classifier: str | tuple[str, ...] = "head.fc"  # the modules whose rows are classes
     input_size: int = 224  # side of the frames, in pixels, that its published figures are for
+    num_classes: int = 1000  # that its published figures are for
     task: str = CLASSIFICATION  # the name of a task of tasks/choose.py
+    trunk: str = ""  # of a detector: the classifier that has the same trunk
 
 
 def _repvgg(name: str, source: str = "Ding et al. 2021, table 4 (timm)", input_size: int = 224) -> Architecture:
@@ -45,6 +49,15 @@ def _yolov5(depth: float, width: float) -> Architecture:
 
 def _esnet(widths: esnet.Widths, source: str = "PP-PicoDet, Yu et al. 2021") -> Architecture:
     return Architecture(partial(esnet.ESNet, widths=widths), source)
+
+
+def _detector(build: Callable[[int], nn.Module], source: str, trunk: str) -> Architecture:
+    outputs = tuple(f"head.outputs.{level}" for level in range(3))
+    return Architecture(build, source, "this tool", outputs, 640, 80, DETECTION, trunk)
+
+
+def _yolov5_detector(size: str, depth: float, width: float) -> Architecture:
+    return _detector(partial(yolov5_detector, depth=depth, width=width), "YOLOv5 v6.0", f"yolov5{size}")
 
 
 NETWORKS: dict[str, Architecture] = {
@@ -75,6 +88,13 @@ NETWORKS: dict[str, Architecture] = {
     "esnet_m": _esnet(esnet.ESNET_M),
     "esnet_l": _esnet(esnet.ESNET_L),
     "esnet_x1_0": _esnet(esnet.ESNET_X1_0, "PaddleClas, ESNet x1.0"),
+    "yolov5n_detector": _yolov5_detector("n", 0.33, 0.25),
+    "yolov5s_detector": _yolov5_detector("s", 0.33, 0.50),
+    "yolov5m_detector": _yolov5_detector("m", 0.67, 0.75),
+    "yolov5l_detector": _yolov5_detector("l", 1.0, 1.0),
+    "yolov5x_detector": _yolov5_detector("x", 1.33, 1.25),
+    "repyolov5s_detector": _detector(repyolov5s_detector, "YOLOv5-Lite, RepYOLOv5s", "repyolov5s"),
+    "v5lite_g_detector": _detector(v5lite_g_detector, "YOLOv5-Lite, v5Lite-g", "repyolov5s"),
 }
 
 
@@ -98,7 +118,8 @@ def require_known(name: str) -> None:
 def build_model(name: str, num_classes: int) -> nn.Module:
     """Return the network in its training form with fresh weights: float [N, 3, H, W] -> logits [N, num_classes].
 
-    Like all of timm's networks, its `default_cfg["classifier"]` names the modules whose rows are classes.
+    A detector gives the outputs of its head instead, a list of tensors (models/detector.py). Like all of timm's
+    networks, its `default_cfg["classifier"]` names the modules whose rows are classes.
     """
     require_known(name)
     if name not in NETWORKS:
@@ -124,6 +145,11 @@ def library_of(name: str) -> str:
 def task_name(name: str) -> str:
     """The name of the task that the network is made for."""
     return NETWORKS[name].task if name in NETWORKS else CLASSIFICATION
+
+
+def trunk_of(name: str) -> str:
+    """The classifier whose trunk the detector has; "" for any other network."""
+    return NETWORKS[name].trunk if name in NETWORKS else ""
 
 
 def build_pretrained(name: str, num_classes: int) -> nn.Module:

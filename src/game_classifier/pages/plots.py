@@ -36,7 +36,7 @@ def plot_curves(path: Path, epochs: Sequence[Mapping[str, float]], curves: Mappi
     save_figure(figure, path)
 
 
-def plot_confusion(path: Path, confusion: np.ndarray, class_names: Sequence[str]) -> None:
+def plot_confusion(path: Path, confusion: np.ndarray, class_names: Sequence[str], counted: str = "frames") -> None:
     """Draw counts int [C, C], rows the true classes, so that single errors among 125 classes can be seen.
 
     Hits are green and errors red, both on a logarithmic scale; an error's count is written into its square.
@@ -60,7 +60,7 @@ def plot_confusion(path: Path, confusion: np.ndarray, class_names: Sequence[str]
     axes.grid(which="minor", color="0.92", linewidth=0.4)
     axes.tick_params(which="minor", length=0)
     right = confusion.trace()
-    axes.set(xlabel="predicted", ylabel="true", title=f"{right} of {confusion.sum()} frames right")
+    axes.set(xlabel="predicted", ylabel="true", title=f"{right} of {confusion.sum()} {counted} right")
     save_figure(figure, path)
 
 

@@ -21,7 +21,7 @@ from game_classifier.lists.filelist import FileList
 from game_classifier.predict.pipeline import LEAST_BATCH, Answers, infer_list
 from game_classifier.runtime.runner import Runner
 from game_classifier.storage import replacing, write_json
-from game_classifier.tasks.choose import task_of
+from game_classifier.tasks.choose import task_with
 
 FORMAT = "game_classifier.predictions"
 FORMAT_VERSION = 2  # 1 had no hash of the array, nor the runtime
@@ -35,7 +35,7 @@ class Predictor:
         self.runner = runner
         self.workers = runner.workers(threads, max(batch_size, LEAST_BATCH))
         self.batch_size = batch_size
-        self.task = task_of(runner.network)
+        self.task = task_with(runner.network, "rows")
         self.origin = {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,

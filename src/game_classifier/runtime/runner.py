@@ -16,7 +16,7 @@ from game_classifier.errors import InputError
 from game_classifier.frames.decode import Preprocessing
 from game_classifier.models.checkpoint import Checkpoint, load_checkpoint
 from game_classifier.models.fold import InBFloat16, fold
-from game_classifier.models.frame_network import FrameNetwork, answering
+from game_classifier.models.frame_network import FrameNetwork, answering, to_arrays
 from game_classifier.runtime.metadata import Metadata
 from game_classifier.runtime.torchscript import load_torchscript
 
@@ -113,7 +113,7 @@ def _of_module(module: nn.Module, device: torch.device) -> tuple[Infer, Callable
 
     def infer(frames: np.ndarray) -> np.ndarray:
         with torch.inference_mode(), one_at_a_time:
-            return module(torch.from_numpy(frames).to(device)).cpu().numpy()
+            return to_arrays(module(torch.from_numpy(frames).to(device)))
 
     return infer, lambda count, batch_size: [infer] * count
 

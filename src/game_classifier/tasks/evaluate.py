@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +27,7 @@ class Evaluation:
 
 
 def evaluate(
-    infer: Callable[[np.ndarray], np.ndarray],
+    infer: Callable[[np.ndarray], Any],
     task: Task,
     class_names: Sequence[str],
     frames: FileList,
@@ -37,11 +38,11 @@ def evaluate(
     rows: np.ndarray | None = None,
     cache: FrameReader | None = None,
 ) -> Evaluation:
-    """Run `infer` (uint8 [N, H, W, 3] -> answers [N, ...]) over a list and score its answers.
+    """Run `infer` (uint8 [N, H, W, 3] -> answers) over a list and score its answers.
 
     `rows` are the rows to score, by default all; rows that `cache` holds are taken from there.
     """
-    result = Evaluation(task.scores(class_names))
+    result = Evaluation(task.scores(class_names, frames, preprocessing))
     targets = task.targets(frames)
     rows = np.arange(len(frames)) if rows is None else rows
     with progress(total=len(rows), unit="frame", desc="evaluate", leave=False) as bar:

@@ -12,9 +12,10 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from game_classifier.config import Config, GateConfig
+from game_classifier.frames.decode import Preprocessing
 from game_classifier.frames.loader import FrameReader
 from game_classifier.lists.dataset import Dataset
 from game_classifier.lists.filelist import FileList
@@ -59,8 +60,11 @@ class Scores(Protocol):
         """How many frames were counted: those with a target."""
         ...
 
-    def add(self, answers: np.ndarray, targets: Any) -> None:
-        """Add the answers for some frames, [n, ...], and their targets; frames without a target do not count."""
+    def add(self, answers: Any, targets: Any) -> None:
+        """Add the answers for some frames and their targets; frames without a target do not count.
+
+        Answers are an array [n, ...], or a tuple of such arrays if the task's networks have several outputs.
+        """
         ...
 
     def merge(self, other: Self) -> None:
@@ -169,10 +173,19 @@ class Task(Protocol):
     best_by: str  # the figure of `Scores` that chooses the best epoch
     columns: Mapping[str, str]  # figure of `Scores` -> its title in tables
     curves: Mapping[str, str]  # figure -> its name in curves.png
+    recipe: str  # the file of config/ that main_train.py reads for a network of this task
     nothing_to_score: str  # why a list gives no scores, with the remedy
 
-    comparison: Comparison
-    rows: Rows
+    comparison: Comparison | None  # None: networks of the task cannot be converted yet
+    rows: Rows | None  # None: they cannot predict in batches yet; tasks/choose.py, `task_with`
+
+    def read_dataset(self, folder: Path, root: Path | None) -> Dataset:
+        """The data set in a folder, with all its targets; InputError, with file and line, for what is wrong in it."""
+        ...
+
+    def read_list(self, path: Path, num_classes: int, root: Path | None) -> FileList:
+        """A list with the targets of its frames, for scoring; InputError as above."""
+        ...
 
     def targets(self, frames: FileList) -> Any:
         """The target of each row of a list; an array or a sequence that an int array [n] indexes."""
@@ -186,12 +199,16 @@ class Task(Protocol):
         """A group for each frame, int [n]; samples of frames are balanced over these groups."""
         ...
 
-    def objective(self, config: Config, dataset: Dataset, device: torch.device) -> Objective:
-        """The objective of a training with this recipe on this data."""
+    def prepare(self, network: nn.Module, config: Config, dataset: Dataset) -> str:
+        """Adapt a network to the data before its first step; returns in a sentence what was done, or ""."""
         ...
 
-    def scores(self, class_names: Sequence[str]) -> Scores:
-        """Empty scores."""
+    def objective(self, config: Config, dataset: Dataset, device: torch.device, network: nn.Module) -> Objective:
+        """The objective of a training of `network`, on `device`, with this recipe on this data."""
+        ...
+
+    def scores(self, class_names: Sequence[str], frames: FileList, preprocessing: Preprocessing) -> Scores:
+        """Empty scores of answers for frames of a list."""
         ...
 
     def calibrate(

@@ -12,6 +12,7 @@ from game_classifier.errors import InputError, Interrupted
 from game_classifier.frames.cache import FrameCache, open_cache
 from game_classifier.frames.decode import FrameStatus
 from game_classifier.lists.dataset import Dataset
+from game_classifier.lists.filelist import FileList
 from game_classifier.models.zoo import has_norm, require_known
 from game_classifier.pages.tables import summary_table
 from game_classifier.storage import make_folder, remove_abandoned, write_json
@@ -73,7 +74,7 @@ def fit(config: Config, dataset: Dataset, out: Path, resume: bool, world: World 
             say(f"training stopped early: none of the last {config.patience} epochs was better (patience)")
     if log:
         log.close()
-        _report_best(session, out)
+        _report_best(session, dataset.val, out)
         print(calibrate(session, dataset, caches[1] if caches else None))
         shutil.rmtree(out / "cache", ignore_errors=True)
     return session.best_path
@@ -159,9 +160,9 @@ def open_caches(folder: Path, config: Config, dataset: Dataset, world: World) ->
     return open_both()
 
 
-def _report_best(session: Session, out: Path) -> None:
+def _report_best(session: Session, val: FileList, out: Path) -> None:
     """Print the scores of the best epoch's classes, and draw its pictures."""
-    scores = session.task.scores(session.class_names)
+    scores = session.task.scores(session.class_names, val, session.config.preprocessing())
     scores.load_state_dict(session.best_scores)
     best_by = session.task.best_by
     best = max(session.history, key=lambda record: (record[best_by], record["epoch"]))

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +62,9 @@ class Session:
         kept = _load(self.last_path, self.identity, self.length.epochs, resume)
         self.task = task_of(config.network)
         self.trainee: Trainee
-        self.trainee, self.origin = new_trainee(config, dataset.class_names, world, fresh=kept is None)
-        self.objective = self.task.objective(config, dataset, self.trainee.device)
+        prepare = partial(self.task.prepare, config=config, dataset=dataset)
+        self.trainee, self.origin = new_trainee(config, dataset.class_names, world, kept is None, prepare)
+        self.objective = self.task.objective(config, dataset, self.trainee.device, self.trainee.network)
         self.position = Position()
         self.history: list[dict[str, Any]] = []  # a record of each epoch, as in metrics.jsonl but without the times
         self.best_scores: dict[str, torch.Tensor] = {}  # the state of the best epoch's scores
@@ -172,9 +174,9 @@ def _load(path: Path, identity: dict[str, Any], epochs: int, resume: bool) -> Ch
         raise InputError(f"{path}: holds no state to resume from; choose another folder with -o")
     if "best_confusion" in checkpoint.training:  # written before there were tasks
         checkpoint.training["best_scores"] = {"confusion": checkpoint.training.pop("best_confusion")}
-    # A training of an earlier version lacks newer keys; it ran with what are their defaults.
-    theirs = {**Config().model_dump(mode="json"), **checkpoint.training["identity"]}
-    differences = _differences(theirs, identity)
+    # A key that a later version added had its default before.
+    known = Config().model_dump(mode="json") | checkpoint.training["identity"]
+    differences = _differences(known, identity)
     if differences:
         raise InputError(
             f"{path}: made with another {', '.join(differences)}; restore this to resume, or choose another folder"

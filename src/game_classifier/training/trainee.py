@@ -1,5 +1,6 @@
 """The network in training and everything that changes at each step: new, or continued from a checkpoint."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,10 +78,17 @@ class Trainee:
             )
 
 
-def new_trainee(config: Config, class_names: tuple[str, ...], world: World, fresh: bool) -> tuple[Trainee, str]:
+def new_trainee(
+    config: Config,
+    class_names: tuple[str, ...],
+    world: World,
+    fresh: bool,
+    prepare: Callable[[nn.Module], str] = lambda _: "",
+) -> tuple[Trainee, str]:
     """Build the network and its optimiser; return them with a sentence on where the weights come from.
 
     `fresh`: start from the recipe's weights, or else from the seed's; a resumed training overwrites them anyway.
+    `prepare` then adapts the network and returns a sentence, or "".
     BatchNorm's values and the biases are not decayed, as in the RepVGG authors' training.
     """
     torch.manual_seed(config.seed)
@@ -91,6 +99,7 @@ def new_trainee(config: Config, class_names: tuple[str, ...], world: World, fres
             f"optimizer {config.optimizer!r} is not known; give one of timm.optim.list_optimizers(), such as sgd"
         )
     network, origin = _start(config, class_names, fresh)
+    origin = "; ".join(part for part in (origin, prepare(network) if fresh else "") if part)
     network = network.to(device)
     if uses_channels_last(device, precision):
         network = network.to(memory_format=torch.channels_last)

@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from game_classifier.frames.cache import FrameCache
 from game_classifier.lists.dataset import Dataset
 from game_classifier.models.checkpoint import load_checkpoint, save_checkpoint
 from game_classifier.models.fold import fold
-from game_classifier.models.frame_network import FrameNetwork, answering
+from game_classifier.models.frame_network import FrameNetwork, answering, to_arrays
 from game_classifier.tasks.evaluate import Evaluation, evaluate
 from game_classifier.training.session import Session
 
@@ -64,6 +65,6 @@ def validate(session: Session, dataset: Dataset, cache: FrameCache | None) -> Ev
     return result
 
 
-def _infer(network: FrameNetwork, device: torch.device, frames: np.ndarray) -> np.ndarray:
+def _infer(network: FrameNetwork, device: torch.device, frames: np.ndarray) -> Any:
     with torch.inference_mode():
-        return network(torch.from_numpy(frames).to(device)).cpu().numpy()
+        return to_arrays(network(torch.from_numpy(frames).to(device)))

@@ -1,9 +1,9 @@
 """The order in which a classifier sees its training frames, and the weight of each class."""
 
-import math
-
 import numpy as np
 import torch
+
+from game_classifier.tasks.order import shuffled_passes
 
 
 def epoch_rows(labels: np.ndarray, count: int, balance: str, seed: int) -> np.ndarray:
@@ -16,8 +16,7 @@ def epoch_rows(labels: np.ndarray, count: int, balance: str, seed: int) -> np.nd
     if balance == "sampling":
         weights = torch.from_numpy(1 / np.bincount(labels)[labels])
         return torch.multinomial(weights, count, replacement=True, generator=generator).numpy()
-    passes = [torch.randperm(len(labels), generator=generator) for _ in range(math.ceil(count / len(labels)))]
-    return torch.cat(passes).numpy()[:count]
+    return shuffled_passes(len(labels), count, generator)
 
 
 def class_weights(labels: np.ndarray, num_classes: int) -> torch.Tensor:

@@ -1,14 +1,17 @@
 """The task of choosing one class for each frame. Its parts are the other files of this folder."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from game_classifier.config import Config
+from game_classifier.frames.decode import Preprocessing
 from game_classifier.frames.loader import FrameReader
-from game_classifier.lists.dataset import Dataset
-from game_classifier.lists.filelist import UNLABELLED, FileList
+from game_classifier.lists.dataset import Dataset, read_dataset
+from game_classifier.lists.filelist import UNLABELLED, FileList, read_file_list
 from game_classifier.tasks.classification.comparison import ProbabilityComparison
 from game_classifier.tasks.classification.objective import ClassObjective, class_objective
 from game_classifier.tasks.classification.rows import ClassRows
@@ -25,10 +28,19 @@ class Classification:
     best_by = "top1"
     columns = COLUMNS
     curves = CURVES
+    recipe = "default.json"
     nothing_to_score = "no line has a class index, so there is nothing to score; tool/get_annotation.py writes them"
 
     comparison = ProbabilityComparison()
     rows = ClassRows()
+
+    def read_dataset(self, folder: Path, root: Path | None) -> Dataset:
+        """Lists whose lines all have a class index."""
+        return read_dataset(folder, root)
+
+    def read_list(self, path: Path, num_classes: int, root: Path | None) -> FileList:
+        """A list whose lines may have a class index."""
+        return read_file_list(path, num_classes, root)
 
     def targets(self, frames: FileList) -> np.ndarray:
         """The class indices of the lines."""
@@ -42,11 +54,15 @@ class Classification:
         """The classes themselves."""
         return targets
 
-    def objective(self, config: Config, dataset: Dataset, device: torch.device) -> ClassObjective:
+    def prepare(self, network: nn.Module, config: Config, dataset: Dataset) -> str:
+        """Nothing."""
+        return ""
+
+    def objective(self, config: Config, dataset: Dataset, device: torch.device, network: nn.Module) -> ClassObjective:
         """Cross-entropy on augmented frames."""
         return class_objective(config, dataset, device)
 
-    def scores(self, class_names: Sequence[str]) -> ClassScores:
+    def scores(self, class_names: Sequence[str], frames: FileList, preprocessing: Preprocessing) -> ClassScores:
         """Top-1, top-5 and the means over the classes."""
         return ClassScores(class_names)
 
