@@ -65,6 +65,13 @@ def test_frames_are_decoded_and_resized_in_one_place_only():
             assert word not in text, path
 
 
+def test_players_of_background_sources_run_without_the_package():
+    players = sorted((PACKAGE / "demo" / "players").glob("*.py"))
+    assert len(players) > 5
+    for path in players:
+        assert not imported_parts(path), path
+
+
 def test_no_path_edits():
     for folder in ("src", "tool", "tests", "scripts"):
         for path in (ROOT / folder).rglob("*.py"):

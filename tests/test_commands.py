@@ -20,7 +20,7 @@ from game_classifier.models.fold import fold
 from game_classifier.runtime.runner import load_runner
 
 MAINS = ("main_train", "main_convert", "main_predict", "predict_repvgg")
-TOOLS = ("split_data", "get_annotation", "import_list", "shard_list", "record_games")
+TOOLS = ("split_data", "get_annotation", "import_list", "shard_list", "record_games", "record_backgrounds")
 
 
 @pytest.fixture

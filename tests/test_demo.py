@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from game_classifier.demo import recorder
 from game_classifier.demo.atari import Recording
 from game_classifier.demo.recorder import record_games
+from game_classifier.demo.settings import MANIFEST
 from game_classifier.demo.stream_style import StreamStyle
 from game_classifier.errors import InputError
 
@@ -52,7 +52,7 @@ def test_recorded_games_are_kept_and_other_settings_refused(tmp_path, monkeypatc
     list(record_games(["pong", "breakout"], tmp_path, recording(), jobs=1))
     assert all(path.stat().st_mtime_ns == time for path, time in before.items())
     assert len(files(tmp_path)) == 12
-    with pytest.raises(InputError, match=rf"{recorder.MANIFEST}: recorded with other settings"):
+    with pytest.raises(InputError, match=rf"{MANIFEST}: recorded with other settings"):
         list(record_games(["pong"], tmp_path, recording(seed=1), jobs=1))
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from game_classifier.command import CommandParser, run_command
 from game_classifier.console import progress
 from game_classifier.demo.atari import Recording, game_names
+from game_classifier.demo.frame_style import parse_size
 from game_classifier.demo.recorder import record_games
 from game_classifier.errors import InputError
 
@@ -75,14 +76,6 @@ def main() -> int:
         print(f"not recorded: {game}: {reason}", file=sys.stderr)
     print(f"{len(games) - len(failures)} of {len(games)} games, {frames_per_game} frames each, in {arguments.out}")
     return 1 if failures else 0
-
-
-def parse_size(text: str) -> dict[str, int]:
-    """`1280x720` as width and height in pixels."""
-    width, _, height = text.partition("x")
-    if not (width.isdecimal() and height.isdecimal() and int(width) > 0 and int(height) > 0):
-        raise InputError(f"--size {text}: give WIDTHxHEIGHT in pixels, such as 1280x720")
-    return {"width": int(width), "height": int(height)}
 
 
 if __name__ == "__main__":

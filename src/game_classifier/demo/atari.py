@@ -11,10 +11,9 @@ import numpy as np
 from ale_py import ALEInterface, LoggerMode, roms
 from PIL import Image
 
-from game_classifier.demo.stream_style import StreamStyle
+from game_classifier.demo.frame_style import FrameStyle
 
 TWO_PLAYERS_ONLY = {"combat", "joust", "maze_craze", "warlords"}  # ale-py aborts the process on these
-JPEG_QUALITY = 90
 # Emulator frames before the first kept one: a viewer joins at any point of the first ten seconds. From the start,
 # most games show each episode's first seconds alike, and the split by episode would leak through them.
 WARM_UP_FRAMES = (60, 600)
@@ -49,15 +48,9 @@ def record_game(game: str, folder: Path, recording: Recording) -> None:
     partial.mkdir(parents=True)
     for episode in range(recording.episodes):
         random = np.random.default_rng([recording.seed, episode, zlib.crc32(game.encode())])
-        style = StreamStyle(random) if recording.style == "stream" else None
+        style = FrameStyle(recording.style, (recording.width, recording.height), random)
         for number, screen in play(game, recording, random):
-            path = partial / f"{episode:02d}_{number:05d}.jpg"
-            if style:
-                image, quality = style.show(screen)
-            else:
-                size = (recording.width, recording.height)
-                image, quality = screen.resize(size, Image.Resampling.BILINEAR), JPEG_QUALITY
-            image.save(path, quality=quality)
+            style.save(screen, partial / f"{episode:02d}_{number:05d}.jpg")
     partial.rename(folder)
 
 

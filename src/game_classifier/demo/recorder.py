@@ -1,6 +1,5 @@
 """Records many games, each in a process of its own, since a ROM can abort the process that loads it."""
 
-import json
 import multiprocessing
 import signal
 from collections.abc import Iterator, Sequence
@@ -9,10 +8,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from game_classifier.demo.atari import Recording, record_game
-from game_classifier.errors import InputError
-from game_classifier.storage import make_folder, write_json
-
-MANIFEST = "recording.json"
+from game_classifier.demo.settings import keep_settings
+from game_classifier.storage import make_folder
 
 
 def record_games(games: Sequence[str], out: Path, recording: Recording, jobs: int) -> Iterator[tuple[str, str]]:
@@ -21,13 +18,7 @@ def record_games(games: Sequence[str], out: Path, recording: Recording, jobs: in
     A game whose folder exists is not recorded again. Raises InputError when `out` holds a
     recording made with other settings.
     """
-    make_folder(out)
-    manifest = out / MANIFEST
-    if manifest.exists():
-        if json.loads(manifest.read_text(encoding="utf-8")) != recording.settings():
-            raise InputError(f"{manifest}: recorded with other settings; choose another --out, or delete {out}")
-    else:
-        write_json(manifest, recording.settings())
+    keep_settings(make_folder(out), recording.settings())
     with ThreadPoolExecutor(jobs) as pool:
         pending = {pool.submit(_record_in_process, game, out / game, recording): game for game in games}
         try:

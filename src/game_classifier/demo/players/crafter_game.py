@@ -1,0 +1,19 @@
+"""Plays Crafter with random actions."""
+
+import crafter
+
+SIZE = (640, 640)  # pixels
+
+
+def play(game, random):
+    """Yield `render` after each step. An action is held for up to ten steps, and a finished game starts again."""
+    environment = crafter.Env(size=SIZE, seed=int(random.integers(2**31)))
+    finished, held = True, 0
+    while True:
+        if finished:
+            environment.reset()
+        if held == 0:
+            held, action = int(random.integers(1, 11)), int(random.integers(environment.action_space.n))
+        held -= 1
+        _, _, finished, _ = environment.step(action)
+        yield environment.render
