@@ -85,6 +85,19 @@ def test_bytes_lost_in_a_transport_stream_do_not_end_it(tmp_path, run, sure):
     assert names_of(timeline_of(tmp_path / "out"))[-1] == CLASSES[1]
 
 
+def test_a_file_that_was_cut_short_ends_in_a_gap(tmp_path, run, sure):
+    whole = tmp_path / "whole.mp4"
+    write_video(whole, programme([(0, 12), (1, 40)]), container_options={"movflags": "faststart"})
+    data = whole.read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(data[: int(len(data) * 0.4)])
+    assert predict(run, sure, tmp_path / "cut.mp4", tmp_path / "out").status == 0
+    timeline = timeline_of(tmp_path / "out")
+    assert timeline["duration"] == pytest.approx(52, abs=0.2)
+    assert timeline["segments"][0]["class"] == CLASSES[0]
+    assert timeline["gaps"][-1]["end"] == timeline["duration"]
+    assert timeline["gaps"][-1]["start"] < 26
+
+
 def test_a_rate_that_varies_keeps_its_times(tmp_path, run, sure):
     times, now = [], 0.0
     for number in range(240):

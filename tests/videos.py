@@ -40,12 +40,12 @@ def write_video(
     pixels: str = "yuv420p",
     options: dict[str, str] | None = None,
     rotation: int = 0,
-    format: str | None = None,
+    container_options: dict[str, str] | None = None,
 ) -> Path:
     """Encode uint8 frames [H, W, 3]; `times` in seconds for a rate that varies."""
     if codec not in av.codecs_available:
         codec = "mpeg4"
-    with av.open(str(path), "w", format=format) as container:
+    with av.open(str(path), "w", options=container_options or {}) as container:
         stream = container.add_stream(
             codec, rate=RATE, options={"preset": "ultrafast", "sc_threshold": "0"} | (options or {})
         )

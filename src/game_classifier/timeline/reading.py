@@ -10,13 +10,14 @@ from game_classifier.console import progress
 from game_classifier.frames.decode import Preprocessing
 from game_classifier.runtime.runner import Infer
 from game_classifier.timeline.answers import Sample, answer_pieces
-from game_classifier.timeline.clock import Clock, Gap
+from game_classifier.timeline.clock import STILL, Clock, Gap
 from game_classifier.timeline.identity import describe, frame_rate
 from game_classifier.timeline.packets import Piece, read_pieces
 from game_classifier.timeline.sampling import Sampler
 from game_classifier.timeline.source import Source, video_streams
 
 LONGEST_PIECE = 5.0  # seconds
+INDEXED = ("mov", "matroska")  # containers whose length is what was recorded, not an estimate
 
 
 @dataclass
@@ -39,7 +40,7 @@ def read_video(
 ) -> Reading:
     """Read a video that has an end; `pictures` as in answer_pieces, nothing after `until` is read.
 
-    A connection that breaks ends the video there, and a gap says so.
+    A connection that breaks, or a file that is cut short, ends in a gap up to the length that its header names.
     """
     reading = Reading()
 
@@ -49,18 +50,22 @@ def read_video(
             reading.video = describe(container, stream)
             clock = Clock(frame_rate(stream))
             length = (container.duration or 0) / av.time_base
-            try:
-                with progress(total=round(length), unit="s", desc=source.short_name, leave=False) as bar:
+            reason = ""
+            with progress(total=round(length), unit="s", desc=source.short_name, leave=False) as bar:
+                try:
                     for piece in read_pieces(container, stream, clock, sampler, LONGEST_PIECE):
                         yield piece
                         bar.update(min(round(clock.end), bar.total or 0) - bar.n)
                         if clock.end > until:
                             break
-            except (av.error.TimeoutError, av.error.ExitError, av.error.ConnectionResetError):
-                if length > clock.end:
-                    yield Gap(clock.end, length, "connection lost")
-                    clock.end = length
-            reading.end = clock.end
+                    else:
+                        if container.format.name.startswith(INDEXED) and length > clock.end + STILL:
+                            reason = "no frames"  # cut short: the index names more than there is
+                except av.FFmpegError:
+                    reason = "connection lost" if source.is_url else "damaged"
+            reading.end = max(clock.end, length) if reason else clock.end
+            if reading.end > clock.end:
+                yield Gap(clock.end, reading.end, reason)
 
     for each in answer_pieces(pieces(), workers, preprocessing, pictures):
         (reading.gaps if isinstance(each, Gap) else reading.samples).append(each)
