@@ -89,7 +89,7 @@ def _games(segments: list[dict[str, Any]], duration: float) -> list[dict[str, An
 
 def _ticks(duration: float) -> list[dict[str, Any]]:
     step = next((step for step in TICKS if duration / step <= MOST_TICKS), TICKS[-1] * (1 + duration // 864_000))
-    times = np.arange(0, duration, step)
+    times = np.arange(0, 0.95 * duration, step)  # a label needs room
     return [{"left": round(100 * time / duration, 4), "text": clock(time) if time else "0"} for time in times]
 
 
