@@ -5,7 +5,7 @@ import runpy
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from game_classifier.deploy import forms
 from game_classifier.deploy.export import Conversion, convert
 from game_classifier.deploy.frame_sets import calibration_frames, gate_frames
 from game_classifier.lists.dataset import read_dataset
-from game_classifier.models.checkpoint import load_checkpoint
+from game_classifier.models.checkpoint import load_checkpoint, save_checkpoint
 from game_classifier.tasks.choose import task_of
 from game_classifier.training.fit import fit
 
@@ -77,6 +77,14 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     dataset = make_dataset(folder / "data")
     best = fit(tiny_config(min_steps=30, lr=0.005), read_dataset(dataset), folder / "out", resume=False)
     return Trained(dataset, folder / "out", best)
+
+
+@pytest.fixture(scope="session")
+def sure(tmp_path_factory: pytest.TempPathFactory, trained: Trained) -> Path:
+    """`trained` as sure of its answers as if it had learnt for longer."""
+    path = tmp_path_factory.mktemp("sure") / "sure.pth"
+    save_checkpoint(path, replace(load_checkpoint(trained.best), temperature=0.1))
+    return path
 
 
 @pytest.fixture(scope="session")

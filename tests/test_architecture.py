@@ -10,6 +10,7 @@ FOUNDATION = {"errors", "storage", "console"}
 ALLOWED = {
     "command": set(),
     "device": set(),
+    "ray_pool": set(),
     "demo": set(),
     "frames": set(),
     "lists": {"frames"},
@@ -24,7 +25,8 @@ ALLOWED = {
     "tasks": {"frames", "lists", "models", "scoring", "pages", "config", "device"},
     "deploy": {"frames", "lists", "models", "runtime", "tasks", "pages", "config", "device"},
     "training": {"frames", "lists", "models", "tasks", "pages", "config", "device"},
-    "predict": {"frames", "lists", "models", "runtime", "tasks"},
+    "predict": {"frames", "lists", "models", "runtime", "tasks", "ray_pool"},
+    "timeline": {"frames", "lists", "runtime", "pages", "ray_pool"},
     "compare": {"frames", "lists", "models", "runtime", "deploy", "predict", "tasks", "pages", "device"},
 }
 

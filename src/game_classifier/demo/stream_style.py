@@ -31,11 +31,15 @@ BANNERS = ["NEW FOLLOWER", "DAY 12 OF 100", "SUB GOAL 40/50", "SPEEDRUN ANY%", "
 
 
 class StreamStyle:
-    """One streamer's layout, drawn from `random` once; `show` lays each screen of an episode out in it."""
+    """One streamer's layout, drawn from `random` once; `show` lays each screen of an episode out in it.
 
-    def __init__(self, random: np.random.Generator) -> None:
+    `size`: width and height of the frames; None: drawn too.
+    """
+
+    def __init__(self, random: np.random.Generator, size: tuple[int, int] | None = None) -> None:
         self.random = random
-        self.width, self.height = SIZES[random.integers(len(SIZES))]
+        drawn = SIZES[random.integers(len(SIZES))]
+        self.width, self.height = size or drawn
         self.quality = int(random.integers(35, 91))
         self.background = random.choice(["black", "colour", "blur"], p=[0.4, 0.3, 0.3])
         self.colour = tuple(int(v) for v in random.integers(10, 120, 3))

@@ -88,7 +88,11 @@ def read_frame(path: str | Path, preprocessing: Preprocessing) -> np.ndarray:
 
 def decode_resized(data: bytes, preprocessing: Preprocessing) -> np.ndarray:
     """Decode an image file's bytes and resize, to uint8 RGB [height, width, 3]; raises FrameError."""
-    frame = decode(data, preprocessing)
+    return resize_frame(decode(data, preprocessing), preprocessing)
+
+
+def resize_frame(frame: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
+    """Resize one frame, uint8 RGB [H, W, 3], to uint8 RGB [height, width, 3]."""
     pixels = torch.from_numpy(frame).permute(2, 0, 1).unsqueeze(0)
     pixels = resize_frames(pixels, preprocessing.height, preprocessing.width, preprocessing.resize)
     return pixels[0].permute(1, 2, 0).contiguous().numpy()

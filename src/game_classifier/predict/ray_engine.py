@@ -1,8 +1,4 @@
-"""Batch prediction on a Ray cluster: Ray distributes lists, not pixels; the files are the same as of a local run.
-
-Ray is an optional extra. Every node needs this package, the weights, the frames and the output folder under the same
-paths, as on a shared file system.
-"""
+"""Batch prediction on a Ray cluster: the files are the same as of a local run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +7,7 @@ from pathlib import Path
 from game_classifier.errors import InputError
 from game_classifier.predict.open_lists import read_list
 from game_classifier.predict.predict_list import Predictor
+from game_classifier.ray_pool import map_on_ray
 from game_classifier.runtime.runner import load_runner
 from game_classifier.storage import make_folder, remove_abandoned
 
@@ -48,24 +45,10 @@ def predict_with_ray(sources: Sequence[Path], job: Job) -> int:
     """Predict each list into `job.save` by as many workers as the cluster has processors for.
 
     Returns how many were already finished and are kept. A list whose worker was killed goes to another one, and
-    writing it twice does no harm. Connects to RAY_ADDRESS, or else starts Ray on this machine. Raises InputError
-    if Ray is not installed, and for a wrong list.
+    writing it twice does no harm. Raises InputError if Ray is not installed, and for a wrong list.
     """
-    try:
-        import ray
-        from ray.util import ActorPool
-    except ImportError:
-        raise InputError("--engine ray: Ray is not installed; pip install -e '.[ray]', or leave --engine out") from None
     make_folder(job.save)
-    ray.init(ignore_reinit_error=True, log_to_driver=False, configure_logging=False)
-    try:
-        count = min(len(sources), max(1, int(ray.cluster_resources().get("CPU", 1)) // job.threads))
-        # Ray restarts a killed worker and gives it its list again, as often as needed.
-        worker = ray.remote(num_cpus=job.threads, max_restarts=-1, max_task_retries=-1)(_Worker)
-        pool = ActorPool([worker.remote(job) for _ in range(count)])
-        outcomes = list(pool.map_unordered(lambda actor, source: actor.predict.remote(source), sources))
-    finally:
-        ray.shutdown()
+    outcomes = map_on_ray(_Worker, job, sources, job.threads)
     remove_abandoned(job.save)
     wrong = sorted(outcome for outcome in outcomes if isinstance(outcome, str))
     if wrong:

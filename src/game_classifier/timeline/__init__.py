@@ -1,0 +1,1 @@
+"""Video in, timeline out: which game is shown from when to when."""

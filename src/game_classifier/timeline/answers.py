@@ -1,0 +1,196 @@
+"""From pieces of a video to answers, in order: each thread decodes, resizes and classifies pieces of its own."""
+
+import heapq
+import io
+import queue
+import threading
+from collections.abc import Callable, Container, Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from PIL import Image
+
+from game_classifier.frames.decode import FrameError, FrameStatus, Preprocessing
+from game_classifier.frames.video_frame import video_pixels
+from game_classifier.pages.page import THUMBNAIL, THUMBNAIL_QUALITY
+from game_classifier.runtime.runner import Infer
+from game_classifier.timeline.clock import Gap
+from game_classifier.timeline.decode import Look, look_at
+from game_classifier.timeline.packets import Piece
+
+BATCH_SIZE = 8  # always full (black where frames are missing), so that an answer depends on its frame alone
+SECONDS_BETWEEN_CHECKS = 0.2  # whether the caller has stopped
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The answer for the frame at a moment."""
+
+    time: float  # seconds from the first frame
+    status: FrameStatus
+    probabilities: np.ndarray | None = None  # float32 [C]; None unless the status is OK
+    known: float | None = None  # probability that the frame shows one of the classes; None: the network cannot tell
+    picture: bytes | None = field(default=None, repr=False)  # a small JPEG, where one was asked for
+
+
+def answer(infer: Infer, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """(probabilities float32 [N, C], known float32 [N] or None) of frames uint8 [N, H, W, 3].
+
+    The one place that knows what a deployed file gives.
+    """
+    return infer(frames), None
+
+
+class _Stopped(Exception):
+    """The caller takes no more answers."""
+
+
+class _Line:
+    """What the threads share."""
+
+    def __init__(self, preprocessing: Preprocessing, waiting: int, pictures: Container[float]) -> None:
+        self.preprocessing = preprocessing
+        self.pictures = pictures
+        self.pieces: queue.Queue[tuple[int, Piece] | None] = queue.Queue(waiting)
+        self.done: queue.SimpleQueue[tuple[int, list[Sample | Gap]] | BaseException | int] = queue.SimpleQueue()
+        self.stop = threading.Event()
+
+    def put(self, item: tuple[int, Piece] | None) -> None:
+        while not self.stop.is_set():
+            try:
+                return self.pieces.put(item, timeout=SECONDS_BETWEEN_CHECKS)
+            except queue.Full:
+                continue
+        raise _Stopped
+
+    def get(self) -> tuple[int, Piece] | None:
+        while not self.stop.is_set():
+            try:
+                return self.pieces.get(timeout=SECONDS_BETWEEN_CHECKS)
+            except queue.Empty:
+                continue
+        raise _Stopped
+
+
+def answer_pieces(
+    pieces: Iterable[Piece | Gap],
+    workers: list[Infer],
+    preprocessing: Preprocessing,
+    pictures: Container[float] = (),
+) -> Iterator[Sample | Gap]:
+    """Yield the samples and gaps of `pieces` in order, with small pictures of the moments in `pictures`.
+
+    One thread reads; each of `workers` gets a thread too. Memory holds a few pieces for each thread. An error in any of
+    them is raised here; closing this iterator ends them.
+    """
+    line = _Line(preprocessing, 2 * len(workers), pictures)
+    threads = [threading.Thread(target=_guarded, args=(line, _read, line, pieces, len(workers)), daemon=True)]
+    threads += [
+        threading.Thread(target=_guarded, args=(line, _Worker(line, infer).run), daemon=True) for infer in workers
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        yield from _in_order(line)
+    finally:
+        line.stop.set()
+
+
+def _guarded(line: _Line, work: Callable[..., None], *arguments: object) -> None:
+    try:
+        work(*arguments)
+    except _Stopped:
+        pass
+    except BaseException as error:
+        line.done.put(error)
+
+
+def _read(line: _Line, pieces: Iterable[Piece | Gap], workers: int) -> None:
+    number = -1
+    for number, item in enumerate(pieces):
+        if isinstance(item, Gap):
+            line.done.put((number, [item]))
+        else:
+            line.put((number, item))
+    for _ in range(workers):
+        line.put(None)
+    line.done.put(number + 1)
+
+
+def _in_order(line: _Line) -> Iterator[Sample | Gap]:
+    early: list[tuple[int, list[Sample | Gap]]] = []  # a heap
+    following, total = 0, None
+    while following != total:
+        done = line.done.get()
+        if isinstance(done, BaseException):
+            raise done
+        if isinstance(done, int):
+            total = done
+            continue
+        heapq.heappush(early, done)
+        while early and early[0][0] == following:
+            yield from heapq.heappop(early)[1]
+            following += 1
+
+
+class _Worker:
+    """One thread's work. Frames wait until a batch is full, or until there is nothing else to do."""
+
+    def __init__(self, line: _Line, infer: Infer) -> None:
+        self.line = line
+        self.infer = infer
+        self.frames: list[np.ndarray] = []
+        self.waiting: list[tuple[int, list[tuple[Look, FrameStatus, bytes | None]]]] = []
+
+    def run(self) -> None:
+        torch.set_num_threads(1)
+        while True:
+            try:
+                item = self.line.pieces.get_nowait()
+            except queue.Empty:
+                self.flush()
+                item = self.line.get()
+            if item is None:
+                return self.flush()
+            number, piece = item
+            self.waiting.append((number, [self.prepare(look, piece) for look in look_at(piece)]))
+            if len(self.frames) >= BATCH_SIZE:
+                self.flush()
+
+    def prepare(self, look: Look, piece: Piece) -> tuple[Look, FrameStatus, bytes | None]:
+        if look.frame is None:
+            return look, FrameStatus.CORRUPT, None
+        rotation = piece.group.codec.rotation
+        try:
+            self.frames.append(video_pixels(look.frame, rotation, self.line.preprocessing))
+        except FrameError as error:
+            return look, error.status, None
+        picture = None
+        if look.time in self.line.pictures:
+            data = io.BytesIO()
+            Image.fromarray(video_pixels(look.frame, rotation, THUMBNAIL)).save(data, "JPEG", quality=THUMBNAIL_QUALITY)
+            picture = data.getvalue()
+        return look, FrameStatus.OK, picture
+
+    def flush(self) -> None:
+        answers = iter(self.answers())
+        for number, looks in self.waiting:
+            samples: list[Sample | Gap] = []
+            for look, status, picture in looks:
+                if status != FrameStatus.OK:
+                    samples.append(Sample(look.time, status))
+                else:
+                    samples.append(Sample(look.time, status, *next(answers), picture))
+            self.line.done.put((number, samples))
+        self.frames, self.waiting = [], []
+
+    def answers(self) -> Iterator[tuple[np.ndarray, float | None]]:
+        size = self.line.preprocessing
+        for start in range(0, len(self.frames), BATCH_SIZE):
+            taken = self.frames[start : start + BATCH_SIZE]
+            batch = np.zeros((BATCH_SIZE, size.height, size.width, 3), np.uint8)
+            batch[: len(taken)] = taken
+            probabilities, known = answer(self.infer, batch)
+            for row in range(len(taken)):
+                yield probabilities[row], None if known is None else float(known[row])

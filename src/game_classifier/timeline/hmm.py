@@ -1,0 +1,161 @@
+"""From frames to games over time: a hidden Markov model whose states are the classes and "unknown".
+
+A game lasts some minutes, and a frame is only evidence. Source: Rabiner, "A tutorial on hidden Markov models", Proc.
+IEEE 77 (1989): Viterbi finds the likeliest sequence (section III.B), the forward and backward passes give the
+probability of each state (III.A). A switch leads to each class with the same probability, so both take O(T * S) steps
+instead of O(T * S * S), and the time between two samples may vary.
+"""
+
+from collections import deque
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+UNKNOWN = -1  # the state in results; in the arrays of this module, it is the last column
+
+
+@dataclass(frozen=True)
+class Smoothing:
+    """What is believed before any frame is seen."""
+
+    game_length: float = 1200.0  # seconds that a game, or a break, lasts on average
+    unknown_share: float = 0.3  # of all switches, those to "unknown"
+    error_rate: float = 0.02  # share of frames whose probabilities mean nothing, such as the flash of a loading screen
+    independence: float = 2.0  # seconds after which a frame is new evidence; nearer ones are nearly the same picture
+    flat: float = 0.5  # without a `known` score, a frame whose likeliest class has less than this speaks for "unknown"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+
+def log_emissions(probabilities: np.ndarray, known: np.ndarray | None, smoothing: Smoothing) -> np.ndarray:
+    """How well each state explains each frame: float64 [T, C + 1], logarithms; the last column is "unknown".
+
+    `probabilities`: calibrated, float [T, C]. `known`: float [T], the probability that the frame shows one of the
+    classes, or None. Classes are taken as equally frequent, so that probabilities and likelihoods are in proportion.
+    """
+    values = np.asarray(probabilities, np.float64)
+    shown = known_from_flatness(values, smoothing.flat) if known is None else np.asarray(known, np.float64)
+    joint = np.column_stack([values * shown[:, None], 1 - shown])
+    return np.log((1 - smoothing.error_rate) * joint + smoothing.error_rate / joint.shape[1])
+
+
+def known_from_flatness(probabilities: np.ndarray, flat: float) -> np.ndarray:
+    """A stand-in for the `known` score, float64 [T] in 0..1: 0.5 where the likeliest class has the probability `flat`.
+
+    Its odds are the squared odds of that class, relative to those of `flat`. It trusts the network too much: shown a
+    game that it never learnt, a network is often sure.
+    """
+    best = np.clip(probabilities.max(1, initial=0), 1e-6, 1 - 1e-6)
+    odds = (best / (1 - best) * (1 - flat) / flat) ** 2
+    return odds / (1 + odds)
+
+
+class HiddenMarkov:
+    """The model for frames at given times; `smoothing` as above, `classes` without "unknown"."""
+
+    def __init__(self, classes: int, smoothing: Smoothing) -> None:
+        self.smoothing = smoothing
+        self.targets = np.full(classes + 1, (1 - smoothing.unknown_share) / classes)  # where a switch leads
+        self.targets[-1] = smoothing.unknown_share
+
+    def viterbi(self, times: np.ndarray, emissions: np.ndarray) -> np.ndarray:
+        """The likeliest sequence of states, int64 [T] of columns of `emissions`; times in seconds, rising."""
+        if not len(times):
+            return np.zeros(0, np.int64)
+        stays = self.stays(times)
+        emissions = emissions * self.weights(times)[:, None]
+        came_from = np.zeros(emissions.shape, np.int64)
+        own = np.arange(emissions.shape[1])
+        score = np.log(self.targets) + emissions[0]
+        for step in range(1, len(times)):
+            switched = (1 - stays[step]) * self.targets
+            best = int(score.argmax())
+            same, other = score + np.log(stays[step] + switched), score[best] + np.log(switched)
+            came_from[step] = np.where(same >= other, own, best)
+            score = np.maximum(same, other) + emissions[step]
+        states = np.zeros(len(times), np.int64)
+        states[-1] = score.argmax()
+        for step in range(len(times) - 1, 0, -1):
+            states[step - 1] = came_from[step, states[step]]
+        return states
+
+    def posteriors(self, times: np.ndarray, emissions: np.ndarray) -> np.ndarray:
+        """The probability of each state at each time, given all frames: float64 [T, C + 1]."""
+        if not len(times):
+            return np.zeros_like(emissions)
+        stays, likelihoods = self.stays(times), self.likelihoods(emissions, self.weights(times))
+        forward = np.zeros_like(likelihoods)
+        forward[0] = _normal(self.targets * likelihoods[0])
+        for step in range(1, len(times)):
+            forward[step] = _normal(self.predict(forward[step - 1], stays[step]) * likelihoods[step])
+        return _normal(forward * self.backward(likelihoods, stays))
+
+    def backward(self, likelihoods: np.ndarray, stays: np.ndarray) -> np.ndarray:
+        """What the frames after each one say of its state, up to a factor: float64 [T, C + 1]."""
+        messages = np.ones_like(likelihoods)
+        for step in range(len(likelihoods) - 1, 0, -1):
+            later = messages[step] * likelihoods[step]
+            messages[step - 1] = _normal(stays[step] * later + (1 - stays[step]) * (self.targets @ later))
+        return messages
+
+    def predict(self, belief: np.ndarray, stay: float) -> np.ndarray:
+        """The belief at the next frame, before it is seen."""
+        return stay * belief + (1 - stay) * self.targets * belief.sum()
+
+    def stays(self, times: np.ndarray) -> np.ndarray:
+        """The probability that nothing ended since the frame before, float64 [T]; 1 for the first."""
+        return np.exp(-np.diff(times, prepend=times[:1]) / self.smoothing.game_length)
+
+    def weights(self, times: np.ndarray) -> np.ndarray:
+        """How much of a frame is new evidence, float64 [T] in 0..1; 1 for the first."""
+        since = np.diff(times, prepend=-np.inf)
+        return np.minimum(1, since / self.smoothing.independence)
+
+    @staticmethod
+    def likelihoods(emissions: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """The emissions as factors, the largest of a frame 1."""
+        weighted = emissions * weights[..., None]
+        return np.exp(weighted - weighted.max(-1, keepdims=True))
+
+
+class FixedLag:
+    """The same for a stream: a frame's state is decided `lag` seconds later and never changes."""
+
+    def __init__(self, model: HiddenMarkov, lag: float) -> None:
+        self.model = model
+        self.lag = lag
+        self.undecided: deque[tuple[float, np.ndarray, np.ndarray]] = deque()  # time, likelihoods, forward belief
+        self.last: tuple[float, np.ndarray] | None = None  # time and forward belief of the newest frame
+
+    def add(self, time: float, emissions: np.ndarray) -> list[tuple[float, int, float]]:
+        """Take a frame's log-emissions [C + 1]; return (time, state, its probability) of what is decided now."""
+        belief, weight = self.model.targets, 1.0
+        if self.last:
+            times = np.array([self.last[0], time])
+            belief, weight = self.model.predict(self.last[1], self.model.stays(times)[1]), self.model.weights(times)[1]
+        factors = self.model.likelihoods(emissions, np.asarray(weight))
+        self.last = time, _normal(belief * factors)
+        self.undecided.append((time, factors, self.last[1]))
+        return self._decide(time - self.lag)
+
+    def finish(self) -> list[tuple[float, int, float]]:
+        """Decide what is left at the end of a stream."""
+        return self._decide(np.inf)
+
+    def _decide(self, until: float) -> list[tuple[float, int, float]]:
+        count = sum(time <= until for time, _, _ in self.undecided)
+        if not count:
+            return []
+        times, factors, forward = (np.array(each) for each in zip(*self.undecided, strict=True))
+        belief = _normal(forward * self.model.backward(factors, self.model.stays(times)))[:count]
+        for _ in range(count):
+            self.undecided.popleft()
+        states = belief.argmax(1)
+        return [(float(times[row]), int(states[row]), float(belief[row, states[row]])) for row in range(count)]
+
+
+def _normal(values: np.ndarray) -> np.ndarray:
+    return values / values.sum(-1, keepdims=True)

@@ -1,0 +1,117 @@
+"""The model over time: against sums and maxima over all sequences, and on made-up probabilities."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from game_classifier.timeline.hmm import FixedLag, HiddenMarkov, Smoothing, log_emissions
+
+FEW = Smoothing(game_length=30.0)
+
+
+def random_frames(count: int, classes: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Uneven times and log-emissions."""
+    random = np.random.default_rng(seed)
+    times = np.cumsum(random.uniform(0.5, 6.0, count))
+    return times, log_emissions(random.dirichlet(np.ones(classes) * 0.4, count), random.random(count), FEW)
+
+
+def joint_of_all_sequences(model: HiddenMarkov, times, emissions) -> dict[tuple[int, ...], float]:
+    """The joint probability of each sequence of states with the frames, by the definition."""
+    states = range(emissions.shape[1])
+    weighted = np.exp(emissions * model.weights(times)[:, None])
+    found = {}
+    for sequence in itertools.product(states, repeat=len(times)):
+        value = model.targets[sequence[0]] * weighted[0, sequence[0]]
+        for step in range(1, len(times)):
+            stay = np.exp(-(times[step] - times[step - 1]) / model.smoothing.game_length)
+            one, other = sequence[step - 1], sequence[step]
+            value *= (stay * (one == other) + (1 - stay) * model.targets[other]) * weighted[step, other]
+        found[sequence] = value
+    return found
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_viterbi_and_posteriors_are_those_of_all_sequences(seed):
+    times, emissions = random_frames(6, 3, seed)
+    model = HiddenMarkov(3, FEW)
+    joint = joint_of_all_sequences(model, times, emissions)
+    assert tuple(model.viterbi(times, emissions)) == max(joint, key=joint.get)
+    expected = np.zeros((6, 4))
+    for sequence, value in joint.items():
+        expected[range(6), sequence] += value
+    np.testing.assert_allclose(model.posteriors(times, emissions), expected / sum(joint.values()), rtol=1e-9)
+
+
+def test_with_a_lag_longer_than_the_stream_the_online_answers_are_the_offline_ones():
+    times, emissions = random_frames(40, 5)
+    model = HiddenMarkov(5, FEW)
+    follower = FixedLag(model, 1e6)
+    assert not [decided for time, row in zip(times, emissions, strict=True) for decided in follower.add(time, row)]
+    decided = follower.finish()
+    expected = model.posteriors(times, emissions)
+    assert [state for _, state, _ in decided] == expected.argmax(1).tolist()
+    np.testing.assert_allclose([value for *_, value in decided], expected.max(1), rtol=1e-9)
+
+
+@pytest.mark.parametrize("lag", [0.0, 7.0])
+def test_a_decision_comes_after_the_lag_and_sees_no_later_frame(lag):
+    times, emissions = random_frames(30, 4)
+    model = HiddenMarkov(4, FEW)
+    follower = FixedLag(model, lag)
+    decided = []
+    for row, time in enumerate(times):
+        for when, state, value in follower.add(time, emissions[row]):
+            assert when <= time - lag
+            seen = model.posteriors(times[: row + 1], emissions[: row + 1])[times.tolist().index(when)]
+            assert state == seen.argmax()
+            assert value == pytest.approx(seen.max())
+            decided.append(when)
+    decided += [when for when, *_ in follower.finish()]
+    assert decided == times.tolist()
+    assert not follower.finish()
+
+
+def sure(index: int, classes: int = 10, probability: float = 0.9) -> np.ndarray:
+    values = np.full(classes, (1 - probability) / (classes - 1))
+    values[index] = probability
+    return values
+
+
+def states_of(probabilities: list[np.ndarray], known: list[float] | None, interval: float = 2.0) -> list[int]:
+    model = HiddenMarkov(len(probabilities[0]), Smoothing())
+    scores = None if known is None else np.array(known)
+    emissions = log_emissions(np.array(probabilities), scores, Smoothing())
+    return model.viterbi(np.arange(len(probabilities)) * interval, emissions).tolist()
+
+
+@pytest.mark.parametrize("known", [None, [0.97] * 31])
+def test_a_wrong_frame_makes_no_switch_and_a_new_game_does(known):
+    frames = [sure(3)] * 10 + [sure(5)] + [sure(3)] * 10 + [sure(7)] * 10
+    assert states_of(frames, known) == [3] * 21 + [7] * 10
+
+
+def test_without_a_known_score_flat_frames_are_unknown():
+    flat = np.full(10, 0.1)
+    assert states_of([sure(3)] * 10 + [flat] * 10 + [sure(4)] * 10, None) == [3] * 10 + [10] * 10 + [4] * 10
+
+
+def test_with_a_known_score_sure_frames_of_no_known_game_are_unknown():
+    frames = [sure(3)] * 10 + [sure(5)] * 10 + [sure(4)] * 10
+    assert states_of(frames, [0.98] * 10 + [0.03] * 10 + [0.98] * 10) == [3] * 10 + [10] * 10 + [4] * 10
+
+
+def test_looking_more_often_is_not_more_evidence():
+    """Frames of a fifth of a second are nearly one picture: ten wrong ones in two seconds are no new game."""
+    frames = [sure(3)] * 50 + [sure(5)] * 10 + [sure(3)] * 50
+    assert set(states_of(frames, None, interval=0.2)) == {3}
+    assert set(states_of(frames, None, interval=4.0)) == {3, 5}
+
+
+def test_no_frames_and_one_frame():
+    model = HiddenMarkov(4, FEW)
+    assert model.viterbi(np.zeros(0), np.zeros((0, 5))).shape == (0,)
+    assert model.posteriors(np.zeros(0), np.zeros((0, 5))).shape == (0, 5)
+    emissions = log_emissions(sure(2, 4)[None], None, FEW)
+    assert model.viterbi(np.zeros(1), emissions).tolist() == [2]

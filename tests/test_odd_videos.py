@@ -1,0 +1,186 @@
+"""Videos that are none, or that are damaged, turned, of another depth, or of another clock."""
+
+import random
+import socket
+import wave
+
+import av
+import numpy as np
+import pytest
+from conftest import CLASSES
+from videos import RATE, names_of, programme, timeline_of, write_video
+
+from game_classifier.frames.decode import Preprocessing
+from game_classifier.frames.video_frame import hdr_to_sdr, video_pixels
+
+SCRIPT = "src/predict_stream.py"
+PARTS = [(0, 12), (1, 12)]
+
+
+def predict(run, weights, video, folder, *options):
+    return run(SCRIPT, "-w", weights, "--input", video, "--save", folder, *options)
+
+
+def remux(source, target, change, format=None) -> None:
+    """Copy a video's packets; `change(packet)` returns the one to write, or None."""
+    with av.open(str(source)) as read, av.open(str(target), "w", format=format) as written:
+        stream = written.add_stream_from_template(read.streams.video[0])
+        for packet in read.demux(video=0):
+            if packet.dts is not None and (packet := change(packet)):
+                packet.stream = stream
+                written.mux(packet)
+
+
+def test_what_is_no_video_ends_with_one_line(tmp_path, run, sure):
+    with wave.open(str(tmp_path / "sound.wav"), "wb") as sound:
+        sound.setparams((1, 2, 8000, 0, "NONE", ""))
+        sound.writeframes(bytes(8000))
+    (tmp_path / "empty.mp4").touch()
+    (tmp_path / "text.mp4").write_text("this is no video\n" * 100)
+    whole = write_video(tmp_path / "whole.mp4", programme([(0, 2)])).read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(whole[: len(whole) // 2])  # its index stood at the end
+    for name, complaint in {
+        "sound.wav": "has no video stream (audio in it)",
+        "empty.mp4": "is empty",
+        "text.mp4": "not a video that FFmpeg can read",
+        "cut.mp4": "not a video that FFmpeg can read, or its header is damaged",
+    }.items():
+        assert predict(run, sure, tmp_path / name, tmp_path / "out").error.startswith(f"{tmp_path / name}: {complaint}")
+        assert not list(tmp_path.glob("out/*"))
+
+
+def test_a_damaged_middle_is_a_gap_and_the_rest_is_labelled(tmp_path, run, sure):
+    noise = random.Random(0)
+
+    def damage(packet):
+        if 8 <= packet.pts * packet.time_base < 16:
+            packet.update(noise.randbytes(packet.size))
+        return packet
+
+    write_video(tmp_path / "whole.mp4", programme(PARTS))
+    remux(tmp_path / "whole.mp4", tmp_path / "damaged.mkv", damage)
+    done = predict(run, sure, tmp_path / "damaged.mkv", tmp_path / "out", "--frames", "exact")
+    assert done.status == 0, done.err
+    timeline = timeline_of(tmp_path / "out")
+    assert names_of(timeline) == [CLASSES[0], CLASSES[1]]
+    (gap,) = timeline["gaps"]
+    assert gap["reason"] == "damaged"
+    assert (gap["start"], gap["end"]) == (pytest.approx(8, abs=1.1), pytest.approx(16, abs=1.1))
+    assert timeline["segments"][0]["end"] == gap["start"]
+    assert timeline["segments"][1]["start"] == gap["end"]
+    rows = np.load(tmp_path / "out" / "timeline.npy")
+    assert set(rows["status"]) == {0, 6}
+    assert set(rows["pred"][rows["status"] == 6]) == {-1}
+    assert "(damaged)" in done.out
+
+
+def test_bytes_lost_in_a_transport_stream_do_not_end_it(tmp_path, run, sure):
+    write_video(tmp_path / "whole.ts", programme(PARTS))
+    data = bytearray((tmp_path / "whole.ts").read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 50_000] = random.Random(1).randbytes(50_000)
+    (tmp_path / "hurt.ts").write_bytes(data)
+    assert predict(run, sure, tmp_path / "hurt.ts", tmp_path / "out").status == 0
+    assert names_of(timeline_of(tmp_path / "out"))[0] == CLASSES[0]
+    assert names_of(timeline_of(tmp_path / "out"))[-1] == CLASSES[1]
+
+
+def test_a_file_that_was_cut_short_ends_in_a_gap(tmp_path, run, sure):
+    whole = tmp_path / "whole.mp4"
+    write_video(whole, programme([(0, 12), (1, 40)]), container_options={"movflags": "faststart"})
+    data = whole.read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(data[: int(len(data) * 0.4)])
+    assert predict(run, sure, tmp_path / "cut.mp4", tmp_path / "out").status == 0
+    timeline = timeline_of(tmp_path / "out")
+    assert timeline["duration"] == pytest.approx(52, abs=0.2)
+    assert timeline["segments"][0]["class"] == CLASSES[0]
+    assert timeline["gaps"][-1]["end"] == timeline["duration"]
+    assert timeline["gaps"][-1]["start"] < 26
+
+
+def test_a_rate_that_varies_keeps_its_times(tmp_path, run, sure):
+    times, now = [], 0.0
+    for number in range(240):
+        times.append(now)
+        now += (0.02, 0.05, 0.3)[number % 3]
+    frames = list(programme([(0, 12), (1, 12)]))
+    write_video(tmp_path / "vfr.mkv", frames, times)
+    assert predict(run, sure, tmp_path / "vfr.mkv", tmp_path / "out").status == 0
+    timeline = timeline_of(tmp_path / "out")
+    assert timeline["segments"][1]["start"] == pytest.approx(times[120], abs=0.3)
+    assert timeline["gaps"] == []
+
+
+def test_a_pause_without_frames_is_a_gap(tmp_path, run, sure):
+    frames = list(programme(PARTS))
+    times = [number / RATE + (40 if number >= 120 else 0) for number in range(240)]
+    write_video(tmp_path / "pause.ts", frames, times)
+    assert predict(run, sure, tmp_path / "pause.ts", tmp_path / "out").status == 0
+    timeline = timeline_of(tmp_path / "out")
+    assert timeline["gaps"] == [
+        {"start": pytest.approx(12, abs=0.2), "end": pytest.approx(52, abs=0.2), "reason": "no frames"}
+    ]
+    assert names_of(timeline) == [CLASSES[0], CLASSES[1]]
+
+
+@pytest.mark.parametrize("shift", ["late", "back"])
+def test_timestamps_that_start_late_or_jump_back(tmp_path, run, sure, shift):
+    def late(packet):
+        packet.pts += 5000 * round(1 / packet.time_base)
+        packet.dts += 5000 * round(1 / packet.time_base)
+        return packet
+
+    if shift == "late":
+        write_video(tmp_path / "whole.mp4", programme(PARTS))
+        remux(tmp_path / "whole.mp4", tmp_path / "moved.ts", late)
+    else:  # two recordings in one file: the second one's clock starts anew
+        halves = [write_video(tmp_path / f"{part[0]}.ts", programme([part])).read_bytes() for part in PARTS]
+        (tmp_path / "moved.ts").write_bytes(b"".join(halves))
+    assert predict(run, sure, tmp_path / "moved.ts", tmp_path / "out").status == 0
+    timeline = timeline_of(tmp_path / "out")
+    assert timeline["duration"] == pytest.approx(24, abs=0.3)
+    assert names_of(timeline) == [CLASSES[0], CLASSES[1]]
+    assert timeline["segments"][1]["start"] == pytest.approx(12, abs=0.4)
+    assert timeline["gaps"] == []
+
+
+def test_ten_bits(tmp_path, run, sure):
+    write_video(tmp_path / "ten.mkv", programme(PARTS), pixels="yuv420p10le")
+    assert predict(run, sure, tmp_path / "ten.mkv", tmp_path / "out").status == 0
+    assert names_of(timeline_of(tmp_path / "out")) == [CLASSES[0], CLASSES[1]]
+
+
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_a_turned_picture_is_shown_upright(tmp_path, degrees):
+    """Left red, right blue, as a player shows it; the stored picture lies on its side."""
+    upright = np.zeros((64, 96, 3), np.uint8)
+    upright[:, :48, 0] = upright[:, 48:, 2] = 250
+    stored = np.ascontiguousarray(np.rot90(upright, -degrees // 90))
+    path = write_video(tmp_path / "turned.mp4", [stored] * 5, rotation=degrees)
+    with av.open(str(path)) as container:
+        frame = next(container.decode(video=0))
+        pixels = video_pixels(frame, frame.rotation, Preprocessing(64, 96))
+    assert pixels[:, :40, 0].mean() > 200
+    assert pixels[:, 56:, 2].mean() > 200
+
+
+def test_hdr_white_becomes_white():
+    """203 nits in PQ is 58% of the signal (ITU-R BT.2408, table 1)."""
+    white = hdr_to_sdr(np.full((1, 1, 3), round(0.58 * 255), np.uint8))
+    assert white.min() > 248
+    assert hdr_to_sdr(np.zeros((1, 1, 3), np.uint8)).max() == 0
+    grey = hdr_to_sdr(np.full((1, 1, 3), round(0.4 * 255), np.uint8))
+    assert 90 < grey.min() <= grey.max() < 170
+
+
+def test_a_url_that_never_answers_ends_after_the_time_limit(tmp_path, run, sure):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/live.flv"
+        done = predict(run, sure, url, tmp_path, "--time-limit", "0.5")
+    assert done.error.startswith(f"{url}: no answer for 0.5 s")
+
+
+def test_a_url_that_nobody_serves(tmp_path, run, sure):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/live.flv"
+    assert predict(run, sure, url, tmp_path).error.startswith(f"{url}: cannot be opened")

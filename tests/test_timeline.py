@@ -1,0 +1,109 @@
+"""From a video to its timeline, with a tiny network that knows three colours."""
+
+import csv
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from conftest import CLASSES
+from videos import names_of, programme, timeline_of, write_video
+
+SCRIPT = "src/predict_stream.py"
+PARTS = [(0, 20), (2, 13.6), (1, 26.4)]
+CHANGES = [20, 33.6]
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory):
+    return write_video(tmp_path_factory.mktemp("video") / "three games.mp4", programme(PARTS), key_every=50)
+
+
+@pytest.mark.parametrize("frames", ["auto", "key", "exact"])
+def test_a_video_becomes_a_timeline(tmp_path, run, sure, video, frames):
+    done = run(SCRIPT, "-w", sure, "--input", video, "--save", tmp_path / "out", "--frames", frames)
+    assert done.status == 0, done.err
+    timeline = timeline_of(tmp_path / "out")
+    parts = timeline["segments"]
+    assert names_of(timeline) == [CLASSES[index] for index, _ in PARTS]
+    assert [part["start"] for part in parts[1:]] == pytest.approx(CHANGES, abs=0.2)
+    assert (parts[0]["start"], parts[-1]["end"], timeline["duration"]) == (0, 60, 60)
+    assert all(one["end"] == other["start"] for one, other in pairwise(parts))
+    assert all(part["confidence"] > 0.9 for part in parts)
+    assert f"00:00:00-00:00:20 {CLASSES[0]} " in done.out
+
+    rows = np.load(tmp_path / "out" / "timeline.npy")
+    expected = {"auto": 30, "exact": 30, "key": 12}[frames]  # a key frame each 5 s
+    assert len(rows) == expected
+    assert (rows["status"] == 0).all()
+    np.testing.assert_array_equal(rows["probs"].argmax(1), rows["pred"])
+    if frames == "exact":
+        assert rows["time"].tolist() == [2.0 * number for number in range(30)]
+    names = timeline["class_names"]
+    for row in rows:
+        assert names[row["state"]] == next(
+            part["class"] for part in parts if part["start"] <= row["time"] < part["end"]
+        )
+
+
+def test_the_other_files_tell_the_same(tmp_path, run, sure, video):
+    assert run(SCRIPT, "-w", sure, "--input", video, "--save", tmp_path).status == 0
+    timeline = timeline_of(tmp_path)
+    with (tmp_path / "timeline.csv").open(encoding="utf-8", newline="") as file:
+        listed = list(csv.DictReader(file))
+    assert [(float(row["start"]), float(row["end"]), row["class"], row["reason"]) for row in listed] == [
+        (part["start"], part["end"], part["class"], "") for part in timeline["segments"]
+    ]
+    chapters = (tmp_path / "timeline.vtt").read_text("utf-8").split("\n\n")
+    assert chapters[0] == "WEBVTT"
+    assert chapters[1].splitlines()[0] == "1"
+    assert chapters[1].splitlines()[1].startswith("00:00:00.000 --> 00:00:")
+    assert [each.splitlines()[2] for each in chapters[1:]] == names_of(timeline)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        f"timeline.{ending}" for ending in ("csv", "html", "json", "npy", "vtt")
+    ]
+
+
+def test_a_finished_timeline_is_kept_until_something_changes(tmp_path, run, sure):
+    video = write_video(tmp_path / "a.mp4", programme([(0, 6)]))
+    options = ("-w", sure, "--input", video, "--save", tmp_path / "out")
+    assert "already finished" not in run(SCRIPT, *options).out
+    assert "already finished" in run(SCRIPT, *options).out
+    assert "already finished" not in run(SCRIPT, *options, "--interval", "1").out
+    assert len(np.load(tmp_path / "out" / "timeline.npy")) == 6
+    write_video(video, programme([(1, 6)]))
+    assert "already finished" not in run(SCRIPT, *options, "--interval", "1").out
+    assert names_of(timeline_of(tmp_path / "out")) == [CLASSES[1]]
+
+
+def test_threads_change_nothing(tmp_path, run, sure, video):
+    for threads in (1, 3):
+        folder = tmp_path / str(threads)
+        assert run(SCRIPT, "-w", sure, "--input", video, "--save", folder, "--threads", threads).status == 0
+    one, other = ({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("1", "3"))
+    assert one == other
+
+
+def test_a_known_score_makes_unknown_parts(tmp_path, run, sure, video, monkeypatch):
+    """A stand-in for the score of a deployed file: blue frames show no known game."""
+    from game_classifier.timeline import answers
+
+    def answer(infer, frames):
+        blue = frames[..., 2].mean((1, 2)) > 150
+        return infer(frames), np.where(blue, 0.02, 0.99).astype(np.float32)
+
+    monkeypatch.setattr(answers, "answer", answer)
+    assert run(SCRIPT, "-w", sure, "--input", video, "--save", tmp_path).status == 0
+    timeline = timeline_of(tmp_path)
+    assert names_of(timeline) == [CLASSES[0], "unknown", CLASSES[1]]
+    assert [part["index"] for part in timeline["segments"]] == [1, -1, 0]
+    assert timeline["segments"][1]["start"] == pytest.approx(CHANGES[0], abs=0.2)
+    rows = np.load(tmp_path / "timeline.npy")
+    assert set(rows["state"][(rows["time"] > 21) & (rows["time"] < 33)]) == {-1}
+    assert np.isfinite(rows["known"]).all()
+
+
+def test_wrong_use_is_one_line(run, sure, tmp_path):
+    assert "not a time such as" in run(SCRIPT, "-w", sure, "--input", "x", "--save", tmp_path, "--interval", "0").err
+    assert run(SCRIPT, "-w", sure, "--input", tmp_path / "no.mp4", "--save", tmp_path).error.startswith(
+        f"{tmp_path}/no.mp4: no such file"
+    )
