@@ -5,11 +5,13 @@
 
 Writes OUT/findings.csv and OUT/report.html. Ends with status 0 if nothing was found, 1 if something was found, and 2
 for wrong use. A frame of a later list has a twin if a training frame looks like it. If more than --max-leakage of a
-list's frames have a twin, the report lists them.
+list's frames have a twin, the report lists them. Frames of background.txt, which show none of the classes, are checked
+too: one that looks like a frame of a class is reported.
 """
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +25,8 @@ from game_classifier.console import progress
 from game_classifier.device import choose_threads
 from game_classifier.errors import InputError
 from game_classifier.lists.classes import read_class_names
-from game_classifier.lists.dataset import ANNOTATIONS
-from game_classifier.lists.filelist import UNLABELLED, FileList, read_file_list
+from game_classifier.lists.dataset import ANNOTATIONS, read_background
+from game_classifier.lists.filelist import UNKNOWN, UNLABELLED, FileList, read_file_list
 from game_classifier.lists.manifest import require_same_classes
 from game_classifier.pages.check_page import write_report
 from game_classifier.pages.check_tables import findings_table, leakage_table, lists_table
@@ -37,6 +39,8 @@ def main() -> int:
     classes = arguments.classes or arguments.lists[0].parent / ANNOTATIONS
     class_names = read_class_names(classes)
     lists = read_lists(arguments.lists, class_names, classes, arguments.root)
+    if background := read_background(arguments.lists[0].parent, arguments.root):
+        lists.append(replace(background, labels=np.full(len(background), UNKNOWN, np.int32)))
     make_folder(arguments.out)  # an error here comes before the work, not after it
 
     frames = Frames(lists, inspect_all(lists, choose_threads(arguments.threads)))

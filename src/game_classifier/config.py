@@ -94,6 +94,12 @@ class GateConfig(_Strict):
     int8_agreement: Probability = Field(
         0.98, description="Smallest allowed share of frames with the same most likely class, in INT8."
     )
+    bf16_decisions: Probability = Field(
+        0.99, description="Smallest allowed share of frames with the same decision to refuse, in bf16."
+    )
+    int8_decisions: Probability = Field(
+        0.98, description="Smallest allowed share of frames with the same decision to refuse, in INT8."
+    )
     top1_drop: Probability = Field(0.005, description="Largest allowed fall of top-1, in bf16 and INT8.")
 
 
@@ -191,6 +197,11 @@ class Config(_Strict):
     augment: AugmentConfig = Field(
         AugmentConfig(),
         description="Random changes to the training frames. Frames are never flipped, so text stays readable.",
+    )
+    refuse: Annotated[float, Field(ge=0, le=0.5)] = Field(
+        0.01,
+        description="Share of frames of the known games that may be refused as unknown, 0 to 0.5; see"
+        " [unknown.md](unknown.md). 0: no frame is refused unless another rate is given.",
     )
     device: str = Field("auto", description="`auto`, `cpu`, `cuda` or `cuda:1`. `auto` takes the GPU if there is one.")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(

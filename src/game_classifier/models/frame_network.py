@@ -1,14 +1,46 @@
 """The network as it is deployed: frames in, answers out."""
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from game_classifier.frames.decode import Preprocessing, resize_frames
+from game_classifier.models.known import gives_known
 
 
 def answering(network: nn.Module) -> nn.Module:
-    """The network with the layer that turns its outputs into answers: logits into class probabilities."""
-    return nn.Sequential(network, nn.Softmax(dim=1)).eval()
+    """The network with the layer that turns its outputs into answers.
+
+    These are class probabilities float32 [N, C] of its logits. A network that gives the `known` score too answers with
+    [N, C + 1]: the score is the last column.
+    """
+    return nn.Sequential(network, SoftmaxBesideKnown() if gives_known(network) else nn.Softmax(dim=1)).eval()
+
+
+class SoftmaxBesideKnown(nn.Module):
+    """Logits and `known` [N, C + 1] -> probabilities and the same `known`."""
+
+    def forward(self, outputs: Tensor) -> Tensor:
+        """Softmax over all columns but the last."""
+        return torch.cat([torch.softmax(outputs[:, :-1], dim=1), outputs[:, -1:]], dim=1)
+
+
+def with_outputs(network: nn.Module) -> nn.Module:
+    """A network of `answering` with the outputs of a deployed file: `known`, if there is one, is a second one."""
+    return Split(network) if gives_known(network) else network
+
+
+class Split(nn.Module):
+    """Gives the answers of a network as (probabilities [N, C], known [N])."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Cut off the last column."""
+        answers = self.network(pixels)
+        return answers[:, :-1], answers[:, -1]
 
 
 class FrameNetwork(nn.Module):
@@ -35,3 +67,29 @@ class FrameNetwork(nn.Module):
         """The network's input: float32 [N, 3, height, width], resized and normalised."""
         frames = resize_frames(frames.permute(0, 3, 1, 2), self.height, self.width, self.resize)
         return ((frames.float() - self.mean) * self.scale).contiguous(memory_format=torch.channels_last)
+
+    def infer(self, frames: np.ndarray) -> np.ndarray:
+        """The same for arrays, on the module's device."""
+        with torch.inference_mode():
+            return self(torch.from_numpy(frames).to(self.mean.device)).cpu().numpy()
+
+
+class KnowingFrameNetwork(nn.Module):
+    """The deployed module of a network that gives `known` too: programs that want probabilities alone call it as ever.
+
+    `network` is a FrameNetwork.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Probabilities float32 [N, C] of frames uint8 [N, H, W, 3]."""
+        return self.network(frames)[:, :-1]
+
+    @torch.jit.export
+    def answer(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """(Probabilities float32 [N, C], `known` float32 [N])."""
+        answers = self.network(frames)
+        return answers[:, :-1], answers[:, -1]

@@ -2,10 +2,8 @@
 
 import math
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
-import torch
 
 from game_classifier.device import choose_threads
 from game_classifier.errors import InputError
@@ -18,17 +16,15 @@ from game_classifier.tasks.evaluate import Evaluation, evaluate
 from game_classifier.training.session import Session
 
 
-def calibrate(session: Session, dataset: Dataset, cache: FrameCache | None) -> str:
-    """Calibrate the best checkpoint on the validation list, unless that is done; returns what was measured."""
+def calibrate(session: Session, dataset: Dataset, caches: tuple[FrameCache | None, FrameCache | None]) -> str:
+    """Calibrate the best checkpoint on the data set, unless that is done; returns what was measured."""
     best = load_checkpoint(session.best_path)
     if best.temperature is not None:
         return f"temperature {best.temperature:.3f}"
     config, device = session.config, session.trainee.device
     network = FrameNetwork(fold(best.build()), best.preprocessing).to(device).eval()
-    adjustment = session.task.calibrate(
-        partial(_infer, network, device), dataset.val, config, choose_threads(config.threads), cache
-    )
-    save_checkpoint(session.best_path, replace(best, temperature=adjustment.temperature))
+    adjustment = session.task.calibrate(network, dataset, config, choose_threads(config.threads), caches)
+    save_checkpoint(session.best_path, replace(best, temperature=adjustment.temperature, known=adjustment.known))
     return adjustment.sentence
 
 
@@ -44,7 +40,7 @@ def validate(session: Session, dataset: Dataset, cache: FrameCache | None) -> Ev
     network = FrameNetwork(answering(fold(trainee.ema.module)), preprocessing).to(trainee.device).eval()
     result, *others = world.gather(
         evaluate(
-            partial(_infer, network, trainee.device),
+            network.infer,
             task,
             dataset.class_names,
             dataset.val,
@@ -62,8 +58,3 @@ def validate(session: Session, dataset: Dataset, cache: FrameCache | None) -> Ev
     if not math.isfinite(result.scores.figures()[task.best_by]):
         raise InputError(f"{dataset.val.source}: {task.nothing_to_score}")
     return result
-
-
-def _infer(network: FrameNetwork, device: torch.device, frames: np.ndarray) -> np.ndarray:
-    with torch.inference_mode():
-        return network(torch.from_numpy(frames).to(device)).cpu().numpy()
