@@ -9,6 +9,8 @@ set -euo pipefail
 
 dataset=${dataset:-}                                  # folder with one folder of images for each class
 case $dataset in "" | /*) ;; *) dataset=$PWD/$dataset ;; esac
+background=${background:-}                            # folder of frames that show none of the games: menus, desktops, other games
+case $background in "" | /*) ;; *) background=$PWD/$background ;; esac
 weights_path=${weights_path:-}                        # weights to start from: a file, or a folder of such files
 case $weights_path in "" | /*) ;; *) weights_path=$PWD/$weights_path ;; esac
 cd "$(dirname "$0")"
@@ -93,16 +95,27 @@ stage split "$dataset" "$input_path/split.json" "$files" \
 # and do not change with their pixels.
 made_from=$(grep '"frames_sha256"' "$input_path/split.json")
 
-stage lists "$input_path" "$input_path/train.txt" "$(content "$input_path/split.json")" \
-    "$python" tool/get_annotation.py --dataset "$input_path" "${classes[@]}"
+background_files=
+if [ -n "$background" ]; then
+    if [ ! -d "$background" ]; then
+        echo "error: $background: no such folder; set background to a folder of images that show none of the games" >&2
+        exit 2
+    fi
+    background_files=$(cd "$background" && find -L . -type f -printf '%p %s %T@\n' | LC_ALL=C sort | cksum)
+fi
+stage lists "$input_path" "$input_path/train.txt" "$(content "$input_path/split.json") $background_files" \
+    "$python" tool/get_annotation.py --dataset "$input_path" "${classes[@]}" ${background:+--background "$background"}
+listed=("$input_path/annotations.txt" "$input_path/train.txt" "$input_path/val.txt")
+[ ! -e "$input_path/background.txt" ] || listed+=("$input_path/background.txt")
+made_from="$made_from $background_files"
 
 # Status 1 means that something was found: the findings are printed, and the job continues.
 check() { "$@" || [ $? -eq 1 ]; }
 stage check "the frames of $input_path" "$output_path_check/report.html" \
-    "$made_from $(content "$input_path/annotations.txt" "$input_path/train.txt" "$input_path/val.txt")" check \
+    "$made_from $(content "${listed[@]}")" check \
     "$python" tool/check_dataset.py --lists "$input_path/train.txt" "$input_path/val.txt" --out "$output_path_check"
 
-lists=$(content "$input_path/annotations.txt" "$input_path/train.txt" "$input_path/val.txt" "$config")
+lists=$(content "${listed[@]}" "$config")
 train() {
     local launcher=("$python") trained_on=$stages/$network.trained_on
     # Training itself compares recipe and lists. It does not notice a changed frame.

@@ -64,6 +64,7 @@ def validate(runner: Runner, path: Path, root: Path | None, batch_size: int, thr
 def predict_images(runner: Runner, paths: list[Path]) -> None:
     """Print the answer for each image."""
     task = task_with(runner.network, "rows")
+    refuse_below = runner.refusals.threshold() if runner.refusals else None
     for path in paths:
         try:
             frame = read_frame(path, runner.preprocessing)
@@ -72,7 +73,7 @@ def predict_images(runner: Runner, paths: list[Path]) -> None:
                 f"{path}: cannot be read as an image ({error}); give an image file, or a list that ends in .txt"
             ) from None
         print(path)
-        print(task.rows.describe_answer(runner(frame[None])[0], runner.class_names))
+        print(task.rows.describe_answer(runner.infer(frame[None])[0], runner.class_names, refuse_below))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from pathlib import Path
 from game_classifier.command import CommandParser, run_command
 from game_classifier.device import choose_threads
 from game_classifier.errors import InputError
+from game_classifier.models.refusals import require_rate
 from game_classifier.predict.open_lists import find_lists, predict_lists, read_list
 from game_classifier.predict.predict_list import Predictor
 from game_classifier.predict.ray_engine import Job, predict_with_ray
@@ -41,6 +42,13 @@ def main() -> None:
     parser.add_argument(
         "--summarize", type=Path, metavar="FOLDER", help="only write the results of the npy files in FOLDER again"
     )
+    parser.add_argument(
+        "--refuse",
+        type=float,
+        metavar="RATE",
+        help="share of frames of known games that may be refused as unknown, 0 to 0.5 (default: the file's, which is"
+        " the recipe's); needs no new prediction: give it with --summarize",
+    )
     parser.add_inference_options()
     parser.add_argument(
         "--runtime",
@@ -57,13 +65,15 @@ def main() -> None:
     )
     arguments = parser.parse_args()
 
+    if arguments.refuse is not None:
+        require_rate(arguments.refuse)
     save = arguments.summarize or arguments.save
     if not arguments.summarize:
         absent = [name for name in ("weights", "input", "save") if getattr(arguments, name) is None]
         if absent:
             raise InputError(f"--{absent[0]} is missing; give -w, --input and --save, or --summarize FOLDER")
         predict(arguments)
-    results = collect(save)
+    results = collect(save, arguments.refuse)
     files = results.write(save / "results")
     print_results(results)
     print(f"written: {save / 'results'}/{files}")

@@ -20,6 +20,7 @@ from game_classifier.deploy.frame_sets import calibration_frames, gate_frames
 from game_classifier.lists.dataset import read_dataset
 from game_classifier.models.checkpoint import load_checkpoint, save_checkpoint
 from game_classifier.tasks.choose import task_of
+from game_classifier.tasks.classification import known_frames
 from game_classifier.training.fit import fit
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -62,6 +63,14 @@ def tiny_config(**changes) -> Config:
     return Config(**values | {"precision": "fp32", "threads": 2} | changes)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def few_outliers():
+    """Making thousands of outliers takes seconds, in each training with a hundred validation frames."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(known_frames, "MADE_UP", 20 * len(known_frames.KINDS))
+        yield
+
+
 @dataclass(frozen=True)
 class Trained:
     """A finished training that tests may read but not change."""
@@ -85,6 +94,15 @@ def sure(tmp_path_factory: pytest.TempPathFactory, trained: Trained) -> Path:
     path = tmp_path_factory.mktemp("sure") / "sure.pth"
     save_checkpoint(path, replace(load_checkpoint(trained.best), temperature=0.1))
     return path
+
+
+@pytest.fixture(scope="session")
+def calibrated(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """A training with enough validation frames to be calibrated, and for the `known` score."""
+    folder = tmp_path_factory.mktemp("calibrated")
+    dataset = make_dataset(folder / "data", train=6, val=34)
+    best = fit(tiny_config(min_steps=20), read_dataset(dataset), folder / "out", resume=False)
+    return Trained(dataset, folder / "out", best)
 
 
 @pytest.fixture(scope="session")

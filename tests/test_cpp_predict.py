@@ -18,7 +18,12 @@ from conftest import ROOT, Outcome
 from PIL import Image
 from test_export import converted
 
+from game_classifier.deploy.export import convert
+from game_classifier.deploy.frame_sets import gate_frames
+from game_classifier.lists.dataset import read_dataset
+from game_classifier.models.checkpoint import load_checkpoint
 from game_classifier.runtime.runner import load_runner
+from game_classifier.tasks.choose import task_of
 
 pytestmark = pytest.mark.slow  # builds a C++ program
 
@@ -300,3 +305,18 @@ def test_output_that_cannot_be_written_is_an_error(program, deploy_file, tmp_pat
         done = subprocess.run([program, deploy_file, frame], stdout=full, stderr=subprocess.PIPE, text=True)
     assert done.returncode == 2
     assert done.stderr == "error: standard output cannot be written; is its disk full?\n"
+
+
+def test_the_known_score_is_printed_where_the_file_gives_it(cpp, calibrated, tmp_path):
+    checkpoint = load_checkpoint(calibrated.best)
+    frames = gate_frames(
+        task_of(checkpoint.network), read_dataset(calibrated.dataset).val, 20, checkpoint.preprocessing, 2
+    )
+    knowing = convert(checkpoint, tmp_path, frames).files[0]
+    scene = draw_scene(320, 180)
+    outcome = cpp(knowing, write_ppm(tmp_path / "scene.ppm", scene), "--all")
+    printed = re.search(r"^  known (\S+)$", outcome.out, re.MULTILINE)
+    probabilities, known = load_runner(knowing, "cpu").answer(scene[None])
+    assert float(printed[1]) == pytest.approx(known[0], abs=1e-5)
+    first = outcome.out.splitlines()[1].split()[0]
+    assert float(first) == pytest.approx(probabilities[0, 0], abs=1e-5)

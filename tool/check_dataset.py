@@ -7,7 +7,8 @@
 Writes OUT/findings.csv and OUT/report.html. Ends with status 0 if nothing was found, 1 if something was found, and 2
 for wrong use. A frame of a later list has a twin if a training frame looks like it. If more than --max-leakage of a
 list's frames have a twin, the report lists them. With --boxes, the lists are those of a detector, and their label
-files are checked too.
+files are checked too. Frames of background.txt, which show none of the classes, are checked as well: one that looks
+like a frame of a class is reported.
 """
 
 import argparse
@@ -27,8 +28,8 @@ from game_classifier.console import progress
 from game_classifier.device import choose_threads
 from game_classifier.errors import InputError
 from game_classifier.lists.classes import read_class_names
-from game_classifier.lists.dataset import ANNOTATIONS
-from game_classifier.lists.filelist import UNLABELLED, FileList, read_file_list
+from game_classifier.lists.dataset import ANNOTATIONS, read_background
+from game_classifier.lists.filelist import UNKNOWN, UNLABELLED, FileList, read_file_list
 from game_classifier.lists.manifest import require_same_classes
 from game_classifier.pages.check_page import write_report
 from game_classifier.pages.check_tables import findings_table, leakage_table, lists_table
@@ -41,6 +42,8 @@ def main() -> int:
     classes = arguments.classes or arguments.lists[0].parent / ANNOTATIONS
     class_names = read_class_names(classes)
     lists = read_lists(arguments.lists, class_names, classes, arguments.root, arguments.boxes)
+    if background := read_background(arguments.lists[0].parent, arguments.root):
+        lists.append(replace(background, labels=np.full(len(background), UNKNOWN, np.int32)))
     make_folder(arguments.out)  # an error here comes before the work, not after it
 
     about_boxes = list(box_findings(lists, class_names)) if arguments.boxes else ()

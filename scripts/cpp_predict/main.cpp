@@ -4,8 +4,8 @@
 //   cmake -S scripts/cpp_predict -B build/cpp_predict -DPYTHON=.venv/bin/python && cmake --build build/cpp_predict
 //   build/cpp_predict/cpp_predict save_pt_pth_file/repvgg_a0_cpp_deploy.pt frame.jpg another.ppm --top 3
 //
-// Prints for each image its path, then a line "PROBABILITY  CLASS" for each of the likeliest classes, then the
-// milliseconds. Exit status: 0, or 2 after an error, of which each is one line on standard error. An image that
+// Prints for each image its path, then a line "PROBABILITY  CLASS" for each of the likeliest classes, then "known K", the
+// probability that the image shows one of the classes at all, if the file gives it, then the milliseconds. Exit status: 0, or 2 after an error, of which each is one line on standard error. An image that
 // cannot be read does not keep the others from being classified.
 
 #include "image.hpp"
@@ -74,6 +74,11 @@ std::string reason_of(const std::exception& error) {
 
 constexpr const char* convert_again = "; convert the checkpoint again with src/main_convert.py";
 
+struct Answer {
+    std::vector<float> probabilities;  // of the classes, in index order
+    std::optional<float> known;        // that it is one of the classes at all; files made before there was this have none
+};
+
 // A deploy file, ready to run. Resizing and normalising happen inside the file.
 class Classifier {
 public:
@@ -100,27 +105,33 @@ public:
     // In index order.
     const std::vector<std::string>& class_names() const { return class_names_; }
 
-    // The probabilities of the classes, in index order.
-    std::vector<float> classify(const Frame& frame) {
+    Answer classify(const Frame& frame) {
         const c10::InferenceMode guard;  // for this thread only: each thread of a service needs its own
-        std::vector<float> probabilities;
+        Answer answer;
         try {
             // from_blob borrows the pixels: `frame` must outlive forward. It has no form for const; forward only reads.
             const auto pixels = torch::from_blob(
                 const_cast<std::uint8_t*>(frame.rgb.data()), {1, frame.height, frame.width, 3}, torch::kUInt8);
-            const auto answer = module_.forward({pixels.to(device_)}).toTensor();
-            const auto fetched = answer.to(torch::kCPU).contiguous();  // waits for the GPU
+            torch::Tensor probabilities;
+            if (const auto both = module_.find_method("answer")) {
+                const auto outputs = (*both)({pixels.to(device_)}).toTuple();
+                probabilities = outputs->elements()[0].toTensor();
+                answer.known = outputs->elements()[1].toTensor().item<float>();
+            } else {
+                probabilities = module_.forward({pixels.to(device_)}).toTensor();
+            }
+            const auto fetched = probabilities.to(torch::kCPU).contiguous();  // waits for the GPU
             const auto* first = fetched.const_data_ptr<float>();
-            probabilities.assign(first, first + fetched.numel());
+            answer.probabilities.assign(first, first + fetched.numel());
         } catch (const std::exception& error) {
             throw Failure(path_ + ": its network cannot run (" + reason_of(error) + ")" + convert_again +
                           ", with the torch that this program is built with");
         }
-        if (probabilities.size() != class_names_.size()) {
+        if (answer.probabilities.size() != class_names_.size()) {
             throw Failure(path_ + ": it names " + std::to_string(class_names_.size()) + " classes, its network has " +
-                          std::to_string(probabilities.size()) + convert_again);
+                          std::to_string(answer.probabilities.size()) + convert_again);
         }
-        return probabilities;
+        return answer;
     }
 
 private:
@@ -231,13 +242,17 @@ bool classify_all(Classifier& classifier, const Options& options) {
             for (; runs < warm_up_runs; ++runs) {
                 classifier.classify(frame.value);
             }
-            const auto probabilities = timed([&] { return classifier.classify(frame.value); });
+            const auto answer = timed([&] { return classifier.classify(frame.value); });
+            const auto& [probabilities, known] = answer.value;
             std::cout << path << "\n" << std::left << std::setprecision(9);
-            for (const auto index : chosen(probabilities.value, options)) {
-                std::cout << "  " << std::setw(15) << probabilities.value[index] << "  "
-                          << classifier.class_names()[index] << "\n";
+            for (const auto index : chosen(probabilities, options)) {
+                std::cout << "  " << std::setw(15) << probabilities[index] << "  " << classifier.class_names()[index]
+                          << "\n";
             }
-            print_milliseconds(frame.milliseconds, probabilities.milliseconds);
+            if (known) {
+                std::cout << "  known " << *known << "\n";
+            }
+            print_milliseconds(frame.milliseconds, answer.milliseconds);
         } catch (const ImageError& error) {
             std::cerr << "error: " << path << ": " << error.what() << std::endl;
             good = false;

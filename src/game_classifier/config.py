@@ -124,6 +124,11 @@ class Config(Strict):
     detection: DetectionConfig = Field(
         DetectionConfig(), description="For detectors; see [detection.md](detection.md)."
     )
+    refuse: Annotated[float, Field(ge=0, le=0.5)] = Field(
+        0.01,
+        description="Share of frames of the known games that may be refused as unknown, 0 to 0.5; see"
+        " [unknown.md](unknown.md). 0: no frame is refused unless another rate is given.",
+    )
     device: str = Field("auto", description="`auto`, `cpu`, `cuda` or `cuda:1`. `auto` takes the GPU if there is one.")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         "auto",

@@ -95,4 +95,10 @@ class GateConfig(Strict):
     int8_agreement: Probability = Field(
         0.98, description="Smallest allowed share of frames with the same most likely class, in INT8."
     )
+    bf16_decisions: Probability = Field(
+        0.99, description="Smallest allowed share of frames with the same decision to refuse, in bf16."
+    )
+    int8_decisions: Probability = Field(
+        0.98, description="Smallest allowed share of frames with the same decision to refuse, in INT8."
+    )
     top1_drop: Probability = Field(0.005, description="Largest allowed fall of top-1, in bf16 and INT8.")

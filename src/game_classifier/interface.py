@@ -24,19 +24,26 @@ BATCH_SIZE = 32
 
 @dataclass(frozen=True)
 class Answer:
-    """A classifier's answer for one frame. If the frame could not be read, only `error` is set."""
+    """A classifier's answer for one frame. If the frame could not be read, only `error` is set.
+
+    A refused frame shows none of the classes; `class_name` is the likeliest one all the same.
+    """
 
     class_name: str | None  # the likeliest class
     probability: float  # its probability, 0..1; NaN where the frame could not be read
     probabilities: np.ndarray | None  # float32 [C], in the order of `Classifier.class_names`
     error: str = ""  # why the frame could not be read, such as "missing" or "truncated"
+    known: float = float("nan")  # probability that the frame shows one of the classes; NaN if the network gives none
+    refused: bool = False  # whether `known` lies below `Classifier.refuse_below`
 
 
 class Classifier:
     """A trained network that tells the game on a frame. `load` makes one; calls from several threads are safe."""
 
-    def __init__(self, runner: Runner) -> None:
+    def __init__(self, runner: Runner, refuse: float | None = None) -> None:
+        """`refuse` as for `load`."""
         self._runner = runner
+        self._refuse_below = None if runner.refusals is None else runner.refusals.threshold(refuse)
         self._lock = threading.Lock()  # a compiled network answers one caller at a time
 
     @property
@@ -54,6 +61,11 @@ class Classifier:
         """The precision that the network really runs in: fp32, bf16 or int8."""
         return self._runner.precision
 
+    @property
+    def refuse_below(self) -> float | None:
+        """The `known` below which a frame is refused; None if the network does not give that score."""
+        return self._refuse_below
+
     def __repr__(self) -> str:
         return f"<Classifier of {len(self.class_names)} classes, {self._runner}>"
 
@@ -63,14 +75,25 @@ class Classifier:
         The frames are resized as in training. OpenCV's frames are BGR: give `frame[:, :, ::-1]`. Raises InputError
         for arrays of another shape or type.
         """
+        return self.answer(frames)[0]
+
+    def answer(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """(Probabilities, `known` float32 [N]) of frames as for `classify`.
+
+        `known` is the probability that a frame shows one of the classes at all, or None where the network gives none.
+        """
         frames = np.asarray(frames)
         if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[3] != 3 or 0 in frames.shape[1:]:
             raise InputError(
                 f"frames of shape {list(frames.shape)} and type {frames.dtype}: give uint8 RGB of shape [N, H, W, 3];"
                 " frame[None] makes a batch of one"
             )
-        answers = [self._infer(self._resized(frames[i : i + BATCH_SIZE])) for i in range(0, len(frames), BATCH_SIZE)]
-        return np.concatenate([np.zeros((0, len(self.class_names)), np.float32), *answers])
+        parts = [self._infer(self._resized(frames[i : i + BATCH_SIZE])) for i in range(0, len(frames), BATCH_SIZE)]
+        none = np.zeros((0, len(self.class_names)), np.float32)
+        probabilities = np.concatenate([none, *(each for each, _ in parts)])
+        if self._refuse_below is None:
+            return probabilities, None
+        return probabilities, np.concatenate([none[:, 0], *(known for _, known in parts)])
 
     def classify_files(self, paths: Iterable[str | PathLike[str]]) -> Iterator[Answer]:
         """An Answer for each image file, in order. A file that cannot be read has its reason in `error`.
@@ -87,21 +110,24 @@ class Classifier:
         """
         return self._in_batches(map(self._one, frames))
 
-    def _infer(self, frames: np.ndarray) -> np.ndarray:
+    def _infer(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         with self._lock:
-            return self._runner(frames)
+            return self._runner.answer(frames)
 
     def _in_batches(self, frames: Iterator[np.ndarray | FrameStatus]) -> Iterator[Answer]:
         return chain.from_iterable(map(self._answer, _batches(frames)))
 
     def _answer(self, batch: Sequence[np.ndarray | FrameStatus]) -> Iterator[Answer]:
         readable = [frame for frame in batch if isinstance(frame, np.ndarray)]
-        probabilities = iter(self._infer(np.stack(readable)) if readable else ())
+        probabilities, known = self._infer(np.stack(readable)) if readable else ((), None)
+        scores = np.full(len(readable), np.nan) if known is None else known
+        answers = iter(zip(probabilities, scores, strict=True))
         for frame in batch:
             if isinstance(frame, np.ndarray):
-                values = next(probabilities)
+                values, score = next(answers)
                 best = int(values.argmax())
-                yield Answer(self.class_names[best], float(values[best]), values)
+                refused = self._refuse_below is not None and bool(score < self._refuse_below)
+                yield Answer(self.class_names[best], float(values[best]), values, known=float(score), refused=refused)
             else:
                 yield Answer(None, float("nan"), None, frame.name.lower())
 
@@ -145,19 +171,29 @@ class Predictions:
 
 
 def load(
-    path: str | PathLike[str], device: str = "auto", precision: str = "auto", threads: int | None = None
+    path: str | PathLike[str],
+    device: str = "auto",
+    precision: str = "auto",
+    threads: int | None = None,
+    refuse: float | None = None,
 ) -> Classifier:
     """Load a deployed file (.pt, .onnx, .xml, .pt2) or a checkpoint (.pth).
 
     `device` is auto, cpu or cuda. `precision` is fp32, bf16 or auto; auto is the file's own precision, and bf16 for
     OpenVINO files that passed their conversion in it if the CPU multiplies in bf16. `threads` is the number of threads
-    of ONNX and OpenVINO files, by default one for each processor; the others use torch's own number. Raises InputError
-    with one line that names the remedy.
+    of ONNX and OpenVINO files, by default one for each processor; the others use torch's own number. `refuse` is the
+    share of frames of the classes that may be refused, 0 to 0.5, by default the recipe's. Raises InputError with one
+    line that names the remedy.
     """
     runner = load_runner(Path(path), device, precision, threads)
     if task_name(runner.network) != CLASSIFICATION:
         raise InputError(f"{path}: its network {runner.network} is not a classifier; give the file of a classifier")
-    return Classifier(runner)
+    if refuse is not None and runner.refusals is None:
+        raise InputError(
+            f"{path}: its network does not give the `known` score, so it can refuse no frame; leave refuse out, or add"
+            " the score with tool/fit_known.py"
+        )
+    return Classifier(runner, refuse)
 
 
 def read_predictions(path: str | PathLike[str]) -> Predictions:

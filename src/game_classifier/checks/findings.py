@@ -10,7 +10,7 @@ import numpy as np
 from game_classifier.checks.inspect_frames import Problem, describe_mode
 from game_classifier.checks.near_duplicates import NO_TWIN, Signatures, nearest_twins
 from game_classifier.frames.decode import FrameStatus
-from game_classifier.lists.filelist import FileList
+from game_classifier.lists.filelist import UNKNOWN, UNKNOWN_WORD, FileList
 
 RARE_SIZE = 0.01  # a size that fewer of the frames have is reported
 IMBALANCE = 0.1  # a class with fewer frames than this share of the median is reported
@@ -80,7 +80,7 @@ class Frames:
 
     @cached_property
     def labels(self) -> np.ndarray:
-        """int32 [N]."""
+        """int32 [N]; UNKNOWN where a frame shows none of the classes."""
         return np.concatenate([each.labels for each in self.lists])
 
     @cached_property
@@ -111,7 +111,7 @@ class Report:
     class_names: Sequence[str]
     frames: Frames
     findings: list[Finding] = field(default_factory=list)
-    leakage: list[Leakage] = field(default_factory=list)  # one for each list after the first
+    leakage: list[Leakage] = field(default_factory=list)  # one for each list of classes after the first
     repeats: list[int] = field(default_factory=list)  # of each list: frames with a twin earlier in it
     left_out: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))  # [N]: what --fix-lists leaves out
 
@@ -136,12 +136,18 @@ def find_all(
     _find_exact(report)
     _find_near_conflicts(report, distance)
     _find_leakage(report, distance, max_leakage)
-    for number in range(len(frames.lists)):
+    for number, each in enumerate(frames.lists):
         own = frames.signatures[frames.comparable & (frames.list_of == number)]
         report.repeats.append(int((nearest_twins(own, own, distance, "earlier")[0] != NO_TWIN).sum()))
-        report.findings += _class_findings(report, number)
+        if not is_background(each):
+            report.findings += _class_findings(report, number)
     report.findings.sort(key=lambda finding: KINDS.index(finding.kind))  # stable: in list order inside a kind
     return report
+
+
+def is_background(frames: FileList) -> bool:
+    """Whether a list holds frames without a class alone. Its twins of frames of a class are label conflicts."""
+    return bool((frames.labels == UNKNOWN).all())
 
 
 def _file_findings(frames: Frames) -> Iterator[Finding]:
@@ -218,7 +224,8 @@ def _find_near_conflicts(report: Report, distance: int) -> None:
     seen: set[tuple[int, int]] = set()
     for position in np.flatnonzero(twins != NO_TWIN):
         at, other = int(rows[position]), int(rows[twins[position]])
-        report.left_out[[at, other]] = True
+        unknown = [row for row in (at, other) if frames.labels[row] == UNKNOWN]
+        report.left_out[unknown or [at, other]] = True  # a frame of a game stays
         same_bytes = (frames.rows["digest"][at] == frames.rows["digest"][other]).all()
         if (other, at) not in seen and not same_bytes:
             seen.add((at, other))
@@ -227,7 +234,8 @@ def _find_near_conflicts(report: Report, distance: int) -> None:
 
 def _conflict(report: Report, at: int, other: int, how: str) -> Finding:
     frames = report.frames
-    here, there = (report.class_names[frames.labels[row]] for row in (at, other))
+    labels = [frames.labels[row] for row in (at, other)]
+    here, there = (UNKNOWN_WORD if label == UNKNOWN else report.class_names[label] for label in labels)
     detail = f"{here!r} here, {there!r} there; {how}"
     return Finding("label_conflict", frames.paths[at], frames.paths[other], detail)
 
@@ -238,12 +246,14 @@ def _find_leakage(report: Report, distance: int, max_leakage: float) -> None:
     training = np.flatnonzero(frames.comparable & (frames.list_of == 0))
     classes = len(report.class_names)
     for number, each in enumerate(frames.lists[1:], 1):
+        if is_background(each):
+            continue
         rows = np.flatnonzero(frames.comparable & (frames.list_of == number))
         twins, bits = nearest_twins(frames.signatures[rows], frames.signatures[training], distance)
         found = np.flatnonzero(twins != NO_TWIN)
         report.left_out[rows[found]] = True
         labels = frames.labels[rows]
-        counted = (np.bincount(some, minlength=classes) for some in (labels, labels[found]))
+        counted = (np.bincount(some[some >= 0], minlength=classes) for some in (labels, labels[found]))
         leakage = Leakage(str(each.source), *counted)
         report.leakage.append(leakage)
         if leakage.share <= max_leakage:
@@ -261,7 +271,7 @@ def _find_leakage(report: Report, distance: int, max_leakage: float) -> None:
 def _class_findings(report: Report, number: int) -> Iterator[Finding]:
     """Classes without frames in a list, and in the training list those with very few."""
     frames = report.frames.lists[number]
-    counts = np.bincount(frames.labels, minlength=len(report.class_names))
+    counts = np.bincount(frames.labels[frames.labels >= 0], minlength=len(report.class_names))
     median = float(np.median(counts[counts > 0]))
     for name, count in zip(report.class_names, counts, strict=True):
         if count == 0:

@@ -9,7 +9,6 @@ from game_classifier.compare.contestants import Contestant
 from game_classifier.compare.turns import Amount, Run, Times, in_turns
 from game_classifier.deploy.gate import GateFrames
 from game_classifier.errors import InputError
-from game_classifier.lists.filelist import UNLABELLED
 from game_classifier.runtime.runner import Runner
 
 ONE, BATCHES = "one at a time", "batches"
@@ -81,7 +80,7 @@ class _Timed:
         self.predicted[rows] = self.classifier(self.frames[rows]).argmax(axis=1)
 
     def top1(self) -> float:
-        labelled = self.labels != UNLABELLED
+        labelled = self.labels >= 0
         if not labelled.any():
             return float("nan")
         return float((self.predicted[: len(self.labels)] == self.labels)[labelled].mean())

@@ -6,16 +6,18 @@ from itertools import pairwise
 from pathlib import Path
 
 from game_classifier.errors import InputError
-from game_classifier.lists.filelist import FileList, write_lines
+from game_classifier.lists.filelist import UNKNOWN, UNKNOWN_WORD, UNLABELLED, FileList, write_lines
 from game_classifier.lists.folders import list_images
 from game_classifier.storage import make_folder
+
+LABEL_TEXTS = {UNLABELLED: "", UNKNOWN: f" {UNKNOWN_WORD}"}  # what stands behind a path instead of an index
 
 
 def lines_of_list(frames: FileList, out: Path) -> list[str]:
     """Return the list's lines with paths relative to `out`."""
     return [
-        f"{relative(path, out)} {label}" if label >= 0 else relative(path, out)
-        for path, label in zip(frames.paths, frames.labels, strict=True)
+        f"{relative(path, out)}{LABEL_TEXTS.get(label, f' {label}')}"
+        for path, label in zip(frames.paths, frames.labels.tolist(), strict=True)
     ]
 
 

@@ -4,10 +4,11 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from game_classifier.datasets.cut_list import lines_of_list
 from game_classifier.errors import InputError
 from game_classifier.lists.classes import read_class_names, write_class_names
-from game_classifier.lists.dataset import ANNOTATIONS, TRAIN_LIST, VAL_LIST
-from game_classifier.lists.filelist import write_file_list
+from game_classifier.lists.dataset import ANNOTATIONS, BACKGROUND_LIST, TRAIN_LIST, VAL_LIST
+from game_classifier.lists.filelist import list_of_images, write_file_list, write_lines
 from game_classifier.lists.folders import list_class_folders
 from game_classifier.lists.manifest import write_list_manifest
 from game_classifier.storage import make_folder
@@ -20,7 +21,7 @@ Images = Mapping[str, Mapping[str, Sequence[str]]]  # side -> class -> paths bel
 
 
 def annotate(
-    dataset: Path, classes_file: Path | None, allow_missing: bool
+    dataset: Path, classes_file: Path | None, allow_missing: bool, background: Path | None = None
 ) -> tuple[list[str], dict[str, dict[str, int]], list[Path]]:
     """Write class list and lists beside the data; return the new classes, {class: {side: images}}, and the lists.
 
@@ -29,8 +30,10 @@ def annotate(
 
     If `classes_file` (by default the data set's own annotations.txt) exists, its class order is kept; new classes come
     after it in alphabetical order, so that no index ever changes its meaning.
-    Raises InputError when a known class has no images on any side, unless `allow_missing`.
+    `background` is a folder of images that show no class; each data set gets their list, background.txt.
+    Raises InputError when a known class has no images on any side, unless `allow_missing`, or `background` has none.
     """
+    shown_nothing = list_of_images(background) if background else None
     folds = sorted(path.name for path in dataset.glob("fold*") if path.is_dir() and FOLD.fullmatch(path.name))
     sides = folds or [side for side in SIDES if side != "test" or (dataset / side).is_dir()]
     images = {side: list_class_folders(dataset / side) for side in sides}
@@ -58,6 +61,10 @@ def annotate(
             written += _write_lists(dataset / FOLD_LISTS / fold, "../../", lists, class_names, images)
     else:
         written += _write_lists(dataset, "", {f"{side}.txt": [side] for side in sides}, class_names, images)
+    if shown_nothing:
+        for folder in sorted({path.parent for path in written}):
+            written.append(folder / BACKGROUND_LIST)
+            write_lines(written[-1], lines_of_list(shown_nothing, folder))
     return new, {name: {side: len(images[side].get(name, ())) for side in sides} for name in class_names}, written
 
 

@@ -67,7 +67,9 @@ def convert(
     trained = checkpoint.build()
     folded = fold(trained)
     fold_difference = _fold_difference(trained, checkpoint.preprocessing, frames.frames[:FOLD_FRAMES])
-    gate = Gate(task, frames, checkpoint.class_names, _infer(trained, checkpoint.preprocessing), limits)
+    refuse_below = checkpoint.refusals.threshold() if checkpoint.refusals else None
+    infer = _infer(trained, checkpoint.preprocessing)
+    gate = Gate(task, frames, checkpoint.class_names, infer, limits, refuse_below)
     trained_row = gate.trained if recorded is None else gate.beside_record(recorded)
     folded_row = gate.measure("folded", "fp32", _infer(folded, checkpoint.preprocessing))
     if not fold_difference <= FOLD_TOLERANCE:
@@ -112,7 +114,7 @@ def _first_that_passes(forms: Iterator[Form], gate: Gate, folder: Path) -> tuple
                 gate.measure(
                     form.step,
                     classifier.precision,
-                    classifier,
+                    classifier.infer,
                     class_names=classifier.class_names,
                     expected_precision=form.metadata.precision if precision == "auto" else precision,
                     megabytes=megabytes,
@@ -136,10 +138,10 @@ def _whole_frame_rows(gate: Gate, classifier: Runner) -> list[Row]:
     for path in gate.frames.paths:
         whole = read_whole_frame(path)[None]
         start = time.perf_counter()
-        inside.append(classifier(whole))
+        inside.append(classifier.infer(whole))
         seconds += time.perf_counter() - start
         pixels = resize_frames(torch.from_numpy(whole).permute(0, 3, 1, 2), size.height, size.width, size.resize)
-        outside.append(classifier(np.ascontiguousarray(pixels.permute(0, 2, 3, 1).numpy())))
+        outside.append(classifier.infer(np.ascontiguousarray(pixels.permute(0, 2, 3, 1).numpy())))
     inside, outside = np.concatenate(inside), np.concatenate(outside)
     ms = 1000 * seconds / len(inside)
     rows = [gate.compare("whole frames, resized inside", "fp32", inside, outside, ms, judged=True)]
@@ -150,13 +152,7 @@ def _whole_frame_rows(gate: Gate, classifier: Runner) -> list[Row]:
 
 
 def _infer(network: nn.Module, preprocessing: Preprocessing) -> Infer:
-    deployed = FrameNetwork(answering(network), preprocessing).eval()
-
-    def infer(frames: np.ndarray) -> np.ndarray:
-        with torch.inference_mode():
-            return deployed(torch.from_numpy(frames)).numpy()
-
-    return infer
+    return FrameNetwork(answering(network), preprocessing).eval().infer
 
 
 def _fold_difference(trained: nn.Module, preprocessing: Preprocessing, frames: np.ndarray) -> float:

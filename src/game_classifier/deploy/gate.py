@@ -28,12 +28,22 @@ class GateFrames:
 
 
 class Gate:
-    """Measures forms of one network on the same frames, and judges them by the task's comparison."""
+    """Measures forms of one network on the same frames, and judges them by the task's comparison.
+
+    `refuse_below` is the threshold of `known` at the default rate, if the network gives that score.
+    """
 
     def __init__(
-        self, task: Task, frames: GateFrames, class_names: Sequence[str], trained: Infer, limits: GateConfig
+        self,
+        task: Task,
+        frames: GateFrames,
+        class_names: Sequence[str],
+        trained: Infer,
+        limits: GateConfig,
+        refuse_below: float | None = None,
     ) -> None:
         self.task = task
+        self.comparison = task.comparison if refuse_below is None else task.comparison.refusing_below(refuse_below)
         self.frames = frames
         self.class_names = tuple(class_names)
         self.limits = limits
@@ -43,7 +53,7 @@ class Gate:
 
     def beside_record(self, recorded: float) -> Row:
         """The trained network's row, with a complaint when it scores clearly less than its checkpoint says."""
-        complaint = self.task.comparison.complaint_beside_record(self.trained.figures, recorded, self.frames.targets)
+        complaint = self.comparison.complaint_beside_record(self.trained.figures, recorded, self.frames.targets)
         return replace(self.trained, complaint=complaint)
 
     def measure(
@@ -73,12 +83,10 @@ class Gate:
         return Row(step, precision, figures, None, ms, self._complaint(figures, precision) if judged else "")
 
     def _figures(self, answers: np.ndarray, expected: np.ndarray) -> dict[str, float | None]:
-        return self.task.comparison.figures(answers, expected, self.frames.targets)
+        return self.comparison.figures(answers, expected, self.frames.targets)
 
     def _complaint(self, figures: dict[str, float | None], precision: str) -> str:
-        return self.task.comparison.complaint(
-            figures, self.trained.figures, precision, self.limits, self.frames.targets
-        )
+        return self.comparison.complaint(figures, self.trained.figures, precision, self.limits, self.frames.targets)
 
 
 def gate_table(task: Task, rows: Sequence[Row]) -> str:

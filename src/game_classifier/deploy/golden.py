@@ -26,7 +26,8 @@ def write_golden(folder: Path, classifier: Runner, paths: Sequence[str]) -> None
         Image.fromarray(frame).save(buffer, format="PPM")
         with replacing(folder / f"{number}.ppm") as temporary:
             temporary.write_bytes(buffer.getvalue())
-        probabilities = classifier(frame[None])[0]
+        both = classifier.answer(frame[None])
+        probabilities, known = both[0][0], None if both[1] is None else float(both[1][0])
         answers.append(
             {
                 "file": f"{number}.ppm",
@@ -35,6 +36,7 @@ def write_golden(folder: Path, classifier: Runner, paths: Sequence[str]) -> None
                 "width": frame.shape[1],
                 "class": classifier.class_names[int(np.argmax(probabilities))],
                 "probabilities": [float(value) for value in probabilities],
+                "known": known,
             }
         )
     values = {

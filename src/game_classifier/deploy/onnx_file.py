@@ -11,16 +11,21 @@ from onnx import TensorProto, compose, helper, numpy_helper
 from torch import nn
 
 from game_classifier.frames.decode import Preprocessing
+from game_classifier.models.frame_network import with_outputs
+from game_classifier.models.known import gives_known
 from game_classifier.runtime.onnx_file import FRAMES
 from game_classifier.storage import replacing
 
 OPSET = 18  # the first whose Resize has antialiasing
-PIXELS, PROBABILITIES = "pixels", "probabilities"
+PIXELS, PROBABILITIES, KNOWN = "pixels", "probabilities", "known"
 PREPARED = "prepared"  # the network's input, between the two graphs
 
 
 def export_network(network: nn.Module, preprocessing: Preprocessing, optimize: bool = True) -> onnx.ModelProto:
-    """A network of `answering` alone: `pixels` float32 [n, 3, height, width] -> `probabilities` [n, C]."""
+    """A network of `answering` alone: `pixels` float32 [n, 3, height, width] -> `probabilities` [n, C].
+
+    A network that gives it has a second output, `known` [n].
+    """
     example = torch.zeros(2, 3, preprocessing.height, preprocessing.width)
     logger = logging.getLogger("torch.onnx")
     level = logger.level
@@ -28,12 +33,12 @@ def export_network(network: nn.Module, preprocessing: Preprocessing, optimize: b
     try:
         with warnings.catch_warnings(action="ignore"):
             program = torch.onnx.export(
-                network.eval(),
+                with_outputs(network).eval(),
                 (example,),
                 dynamo=True,
                 dynamic_shapes=({0: torch.export.Dim("n")},),
                 input_names=[PIXELS],
-                output_names=[PROBABILITIES],
+                output_names=[PROBABILITIES, KNOWN] if gives_known(network) else [PROBABILITIES],
                 opset_version=OPSET,
                 optimize=optimize,
                 verbose=False,
@@ -44,7 +49,7 @@ def export_network(network: nn.Module, preprocessing: Preprocessing, optimize: b
 
 
 def export_classifier(network: nn.Module, preprocessing: Preprocessing) -> onnx.ModelProto:
-    """The deployed graph: `frames` uint8 RGB [n, h, w, 3] -> `probabilities` float32 [n, C].
+    """The deployed graph: `frames` uint8 RGB [n, h, w, 3] -> `probabilities` float32 [n, C], and `known` [n] if given.
 
     h and w are free where whole frames are squashed; other ways to resize stay outside.
     """

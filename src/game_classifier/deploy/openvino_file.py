@@ -11,24 +11,26 @@ from openvino import preprocess as ov_preprocess
 from torch import nn
 
 from game_classifier.frames.decode import Preprocessing
+from game_classifier.models.frame_network import with_outputs
 from game_classifier.runtime.openvino_file import BIN_HASH, SECTION
 
-FRAMES, PROBABILITIES = "frames", "probabilities"
+FRAMES = "frames"
+OUTPUTS = ("probabilities", "known")  # a network that does not give the second has only the first
 
 
 def convert_network(network: nn.Module, preprocessing: Preprocessing) -> ov.Model:
-    """A network of `answering` alone: float32 pixels [N, 3, height, width] -> probabilities [N, C]."""
+    """A network of `answering` alone: float32 pixels [N, 3, height, width] -> its OUTPUTS."""
     size = (3, preprocessing.height, preprocessing.width)
     with warnings.catch_warnings(action="ignore"):
         return ov.convert_model(
-            network.eval(),
+            with_outputs(network).eval(),
             example_input=torch.zeros(2, *size),
             input=[ov.PartialShape([-1, *size])],
         )
 
 
 def add_preprocessing(core: ov.Model, preprocessing: Preprocessing) -> ov.Model:
-    """The deployed graph: `frames` uint8 RGB [N, H, W, 3] -> `probabilities` float32 [N, C].
+    """The deployed graph: `frames` uint8 RGB [N, H, W, 3] -> `probabilities` float32 [N, C], and `known` [N] if given.
 
     H and W are free where whole frames are squashed; other ways to resize stay outside.
     """
@@ -45,7 +47,8 @@ def add_preprocessing(core: ov.Model, preprocessing: Preprocessing) -> ov.Model:
     frames.preprocess().convert_element_type(ov.Type.f32).mean(mean.tolist()).scale((1 / scale).tolist())
     model = steps.build()
     model.input().get_tensor().set_names({FRAMES})
-    model.output().get_tensor().set_names({PROBABILITIES})
+    for output, name in zip(model.outputs, OUTPUTS, strict=False):
+        output.get_tensor().set_names({name})
     return model
 
 

@@ -48,14 +48,24 @@ def quantized_models(
         overflow_fix=nncf.OverflowFix.DISABLE,  # it would halve the grid that the weights are on
         disable_bias_correction=True,  # the rounding has seen to it
     )
-    first = nncf.IgnoredScope(names=[_first_convolution(core)])
+    first = nncf.IgnoredScope(names=[_first_convolution(core), *_known_head(core)])
     yield (
         "equalized and rounded",
         nncf.quantize(core, frames, ignored_scope=first, advanced_parameters=own_rounding, **common),
     )
     # For networks whose layers the way above does not reach, and processors that overflow without the fix.
     core = convert_network(answering(folded), preprocessing)
-    yield "accurate bias correction", nncf.quantize(core, frames, fast_bias_correction=False, **common)
+    apart = nncf.IgnoredScope(names=_known_head(core))
+    yield (
+        "accurate bias correction",
+        nncf.quantize(core, frames, ignored_scope=apart, fast_bias_correction=False, **common),
+    )
+
+
+def _known_head(core: ov.Model) -> list[str]:
+    """The names of the layers of the `known` score, which stay in floating point."""
+    names = (node.get_friendly_name() for node in core.get_ordered_ops() if node.get_type_name() != "Constant")
+    return [name for name in names if ".known_head" in name]
 
 
 def _first_convolution(core: ov.Model) -> str:

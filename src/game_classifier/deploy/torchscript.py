@@ -8,12 +8,16 @@ import torch
 from torch import nn
 
 from game_classifier.frames.decode import Preprocessing
-from game_classifier.models.frame_network import FrameNetwork
+from game_classifier.models.frame_network import FrameNetwork, KnowingFrameNetwork
+from game_classifier.models.known import gives_known
 from game_classifier.storage import replacing
 
 
 def script(network: nn.Module, preprocessing: Preprocessing) -> torch.jit.ScriptModule:
-    """A network of `answering` with resizing and normalising before it, frozen."""
+    """A network of `answering` with resizing and normalising before it, frozen.
+
+    It answers with probabilities; if the network gives `known` too, its method `answer` returns both.
+    """
     size = (1, 3, preprocessing.height, preprocessing.width)
     with warnings.catch_warnings(), torch.inference_mode():
         warnings.filterwarnings("ignore", message=".*torch.jit.*")
@@ -21,8 +25,10 @@ def script(network: nn.Module, preprocessing: Preprocessing) -> torch.jit.Script
         # resizing depends on the frame. Two sizes of batch prove that the trace holds for any.
         example = torch.zeros(size).contiguous(memory_format=torch.channels_last)
         traced = torch.jit.trace(network, example, check_inputs=[(example.expand(3, -1, -1, -1),)])
-        scripted = torch.jit.script(FrameNetwork(traced, preprocessing).eval())
-        return torch.jit.freeze(scripted)
+        deployed = FrameNetwork(traced, preprocessing)
+        if gives_known(network):
+            return torch.jit.freeze(torch.jit.script(KnowingFrameNetwork(deployed).eval()), preserved_attrs=["answer"])
+        return torch.jit.freeze(torch.jit.script(deployed.eval()))
 
 
 def save_torchscript(path: Path, module: torch.jit.ScriptModule, texts: dict[str, str]) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,6 +23,24 @@ class Augmentation:
     def calm(self) -> "Augmentation":
         """The same with every frame whole and at its place, but for those in a stream's layout."""
         return replace(self, zoom=0.0, shift=0.0, erase=0.0)
+
+
+IN_A_STREAM = Augmentation(zoom=0, shift=0, brightness=0, contrast=0, erase=0, stream=1)
+
+
+def in_streams(frames: np.ndarray, generator: torch.Generator) -> np.ndarray:
+    """Each of the frames uint8 [n, H, W, 3] in a stream's layout of its own."""
+    pixels = torch.from_numpy(frames).permute(0, 3, 1, 2)
+    streamed = augment(pixels, frames.shape[1:3], IN_A_STREAM, generator)
+    return streamed.round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+
+
+def half_in_streams(frames: np.ndarray, generator: torch.Generator) -> np.ndarray:
+    """The frames uint8 [n, H, W, 3], every other one in a stream's layout."""
+    frames = frames.copy()
+    if len(frames) > 1:
+        frames[1::2] = in_streams(frames[1::2], generator)
+    return frames
 
 
 def augment(frames: Tensor, size: tuple[int, int], change: Augmentation, generator: torch.Generator) -> Tensor:

@@ -1,4 +1,4 @@
-"""A data set for training: a folder with annotations.txt, train.txt and val.txt."""
+"""A data set for training: a folder with annotations.txt, train.txt and val.txt, and background.txt if it has one."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,12 +6,19 @@ from pathlib import Path
 
 from game_classifier.errors import InputError
 from game_classifier.lists.classes import read_class_names
-from game_classifier.lists.filelist import FileList, read_file_list, require_complete
+from game_classifier.lists.filelist import (
+    MAX_CLASSES,
+    FileList,
+    read_file_list,
+    require_background,
+    require_complete,
+)
 from game_classifier.lists.manifest import require_same_classes
 
 ANNOTATIONS = "annotations.txt"
 TRAIN_LIST = "train.txt"
 VAL_LIST = "val.txt"
+BACKGROUND_LIST = "background.txt"
 
 
 @dataclass(frozen=True)
@@ -23,6 +30,7 @@ class Dataset:
     class_names: tuple[str, ...]
     train: FileList
     val: FileList
+    background: FileList | None = None  # frames of no class; None if the data set has none
 
 
 ReadList = Callable[[Path, int, Path | None], FileList]  # (list, number of classes, root)
@@ -51,4 +59,17 @@ def read_lists(folder: Path, root: Path | None, read_list: ReadList) -> Dataset:
     lists = [read_list(folder / name, len(class_names), root) for name in (TRAIN_LIST, VAL_LIST)]
     for frames in lists:
         require_same_classes(frames, class_names, folder / ANNOTATIONS)
-    return Dataset(folder, root, class_names, *lists)
+    return Dataset(folder, root, class_names, *lists, read_background(folder, root))
+
+
+def read_background(folder: Path, root: Path | None = None) -> FileList | None:
+    """The frames of background.txt in a data set's folder, which show no class; None if there is no such list.
+
+    Raises InputError, with file and line, for a line with a class index and for a file that is not there.
+    """
+    path = folder / BACKGROUND_LIST
+    if not path.exists():
+        return None
+    frames = read_file_list(path, MAX_CLASSES, root)
+    require_background(frames)
+    return frames

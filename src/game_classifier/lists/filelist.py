@@ -1,4 +1,4 @@
-"""Lists of frames: `path index` in each line, or `path` alone if the class is not known."""
+"""Lists of frames: `path index` in each line, `path` alone if the class is not known, `path unknown` if it has none."""
 
 import hashlib
 import re
@@ -15,8 +15,10 @@ from game_classifier.lists.lines import read_lines
 from game_classifier.storage import write_text
 
 UNLABELLED = -1
+UNKNOWN = -2  # the line says that its frame shows none of the classes
+UNKNOWN_WORD = "unknown"  # in the place of the index
 MAX_CLASSES = 2**31 - 1  # labels are int32; for reading a list whose class list is not at hand
-PATH_AND_LABEL = re.compile(r"(?P<path>.*\S)\s+(?P<label>[+-]?\d+)")
+PATH_AND_LABEL = re.compile(rf"(?P<path>.*\S)\s+(?P<label>[+-]?\d+|{UNKNOWN_WORD})")
 LABEL_ALONE = re.compile(r"\s*[+-]?\d+\s*")
 
 
@@ -26,7 +28,7 @@ class FileList:
 
     source: Path
     paths: list[str]  # as the program can open them
-    labels: np.ndarray  # int32 [N], UNLABELLED where the line is a path alone
+    labels: np.ndarray  # int32 [N], UNLABELLED where the line is a path alone, UNKNOWN where it says so
     sha256: str  # of the list's lines, and of the root they were given
     root: Path | None = None  # folder of the relative paths; None for the list's own folder
 
@@ -64,12 +66,7 @@ def read_file_list(path: Path, num_classes: int, root: Path | None = None) -> Fi
         if LABEL_ALONE.fullmatch(line):
             raise InputError(f"{where}: {line.strip()!r} is a class index without a path; each line is `path index`")
         match = PATH_AND_LABEL.fullmatch(line)
-        label = int(match["label"]) if match else UNLABELLED
-        if match and not 0 <= label < num_classes:
-            raise InputError(
-                f"{where}: class {label} is out of range, the {num_classes} classes are 0 to {num_classes - 1};"
-                " correct the line, or make the lists again with tool/get_annotation.py"
-            )
+        label = _label(where, match["label"], num_classes) if match else UNLABELLED
         paths.append(str(base / (match["path"] if match else line)))
         labels.append(label)
     if not paths:
@@ -77,6 +74,18 @@ def read_file_list(path: Path, num_classes: int, root: Path | None = None) -> Fi
     identity = "\n".join([str(root or ""), *lines])
     digest = hashlib.sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()
     return FileList(path, paths, np.array(labels, np.int32), digest, root)
+
+
+def _label(where: str, text: str, num_classes: int) -> int:
+    if text == UNKNOWN_WORD:
+        return UNKNOWN
+    label = int(text)
+    if not 0 <= label < num_classes:
+        raise InputError(
+            f"{where}: class {label} is out of range, the {num_classes} classes are 0 to {num_classes - 1};"
+            " correct the line, or make the lists again with tool/get_annotation.py"
+        )
+    return label
 
 
 def list_of_images(folder: Path) -> FileList:
@@ -96,11 +105,29 @@ def require_complete(frames: FileList) -> None:
             raise InputError(
                 f"{where}: no class index after the path; training and validation need `path index` in each line"
             )
-        if not Path(path).is_file():
+        if label == UNKNOWN:
             raise InputError(
-                f"{where}: no such file: {path}; make the lists again with tool/get_annotation.py,"
-                " or give the folder of the relative paths with --root"
+                f"{where}: training and validation lists hold frames of the classes alone; put a frame that shows none"
+                " of them into background.txt"
             )
+        _require_file(where, path)
+
+
+def require_background(frames: FileList) -> None:
+    """Raise InputError, with file and line, when a line has a class index or names a file that is not there."""
+    for row, (path, label) in enumerate(zip(frames.paths, frames.labels, strict=True)):
+        where = f"{frames.source}:{row + 1}"
+        if label >= 0:
+            raise InputError(f"{where}: class {label} after the path; background frames show no class, remove it")
+        _require_file(where, path)
+
+
+def _require_file(where: str, path: str) -> None:
+    if not Path(path).is_file():
+        raise InputError(
+            f"{where}: no such file: {path}; make the lists again with tool/get_annotation.py,"
+            " or give the folder of the relative paths with --root"
+        )
 
 
 def write_file_list(path: Path, names: Sequence[str], labels: Sequence[int]) -> None:

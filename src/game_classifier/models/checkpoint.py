@@ -14,6 +14,8 @@ from torch import nn
 from game_classifier.errors import InputError
 from game_classifier.frames.decode import Preprocessing
 from game_classifier.lists.classes import class_hash
+from game_classifier.models.known import Known, add_known
+from game_classifier.models.refusals import Refusals
 from game_classifier.models.zoo import build_model, head_keys
 from game_classifier.storage import replacing
 
@@ -36,12 +38,14 @@ class Checkpoint:
         default_factory=dict
     )  # folder and root of the data set, SHA-256 of its validation list
     temperature: float | None = None  # divides the logits; None: not calibrated
+    known: Known | None = None  # tells frames of no known game; None: the network does not
     training: dict[str, Any] | None = None  # optimiser and the like, in the last checkpoint only
 
     def build(self) -> nn.Module:
         """Return the network with its weights, in evaluation mode; InputError when they do not fit it.
 
-        The rows of the classes are divided by the temperature, so all that is made of the network has it.
+        The rows of the classes are divided by the temperature, and with `known` the network appends that score to its
+        logits, float [N, C + 1]; so all that is made of the network has both.
         """
         network = build_model(self.network, len(self.class_names))
         try:
@@ -55,12 +59,20 @@ class Checkpoint:
             state = network.state_dict()
             for key in head_keys(network, state):
                 state[key] /= self.temperature
+        if self.known is not None:
+            add_known(network, self.known.head)
         return network.eval()
 
+    @property
+    def refusals(self) -> Refusals | None:
+        """The thresholds of the `known` score; None if the network does not give it."""
+        return self.known.refusals if self.known else None
+
     def weights_sha256(self) -> str:
-        """SHA-256 (hex) of the weights and the temperature: tells two networks apart, whatever file holds them."""
+        """SHA-256 (hex) of all that `build` uses: tells two networks apart, whatever file holds them."""
         digest = hashlib.sha256()
-        for name, value in self.state_dict.items():
+        head = {f"known.{name}": value for name, value in self.known.head.items()} if self.known else {}
+        for name, value in (self.state_dict | head).items():
             digest.update(f"{name} {value.dtype} {list(value.shape)}\n".encode())
             digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
         if self.temperature is not None:
@@ -77,6 +89,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "class_names": list(checkpoint.class_names),
         "class_hash": class_hash(checkpoint.class_names),
         "preprocessing": checkpoint.preprocessing.to_dict(),
+        "known": checkpoint.known.to_dict() if checkpoint.known else None,
     }
     # Into an open file: given a path, torch would keep the temporary name inside, and equal checkpoints would differ.
     try:
@@ -147,10 +160,12 @@ def load_checkpoint(path: Path) -> Checkpoint:
     missing = [name for name in needed if name not in values]
     if missing:
         raise InputError(f"{path}: not a complete checkpoint, it lacks {', '.join(missing)}; give another one")
-    known = {each.name: values[each.name] for each in fields(Checkpoint) if each.name in values}
-    known["class_names"] = tuple(known["class_names"])
-    known["preprocessing"] = Preprocessing.from_dict(known["preprocessing"])
-    return Checkpoint(**known)
+    held = {each.name: values[each.name] for each in fields(Checkpoint) if each.name in values}
+    held["class_names"] = tuple(held["class_names"])
+    held["preprocessing"] = Preprocessing.from_dict(held["preprocessing"])
+    if held.get("known"):  # checkpoints from before there was the score have none
+        held["known"] = Known.from_dict(held["known"])
+    return Checkpoint(**held)
 
 
 def _first_line(error: Exception) -> str:

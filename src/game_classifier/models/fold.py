@@ -6,6 +6,8 @@ import torch
 from timm.utils.model import reparameterize_model
 from torch import Tensor, nn
 
+from game_classifier.models.known import KnownHead
+
 
 def fold(network: nn.Module) -> nn.Module:
     """Return a float32 copy in evaluation mode, with fewer layers that compute the same.
@@ -35,6 +37,9 @@ class InBFloat16(nn.Module):
         self.network = copy.deepcopy(network).to(torch.bfloat16)
         if hasattr(network, "decoder"):  # a detector's: its boxes are not rounded
             self.decoder = network.decoder
+        for ours, theirs in zip(self.network.modules(), network.modules(), strict=True):
+            if isinstance(ours, KnownHead):  # a distance of many squares has nothing left in 8 bits
+                ours.float().load_state_dict(theirs.state_dict())
 
     def forward(self, pixels: Tensor) -> Tensor | list[Tensor]:
         """Round the pixels, and give outputs that a softmax or a decoder can take."""

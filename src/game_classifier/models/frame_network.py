@@ -5,16 +5,45 @@ import torch
 from torch import Tensor, nn
 
 from game_classifier.frames.decode import Preprocessing, resize_frames
+from game_classifier.models.known import gives_known
 
 
 def answering(network: nn.Module) -> nn.Module:
     """The network with the layer that turns its outputs into answers.
 
-    That is softmax for logits, and for a detector its `decoder`, whose answers are boxes and scores.
+    That is softmax for logits, whose answers are class probabilities float32 [N, C]; a network that gives the `known`
+    score too answers with [N, C + 1], the score in the last column. For a detector it is its `decoder`, whose answers
+    are boxes and scores.
     """
     decoder = getattr(network, "decoder", None)
-    last = decoder() if decoder else nn.Softmax(dim=1)
-    return nn.Sequential(network, last).eval()
+    softmax = SoftmaxBesideKnown() if gives_known(network) else nn.Softmax(dim=1)
+    return nn.Sequential(network, decoder() if decoder else softmax).eval()
+
+
+class SoftmaxBesideKnown(nn.Module):
+    """Logits and `known` [N, C + 1] -> probabilities and the same `known`."""
+
+    def forward(self, outputs: Tensor) -> Tensor:
+        """Softmax over all columns but the last."""
+        return torch.cat([torch.softmax(outputs[:, :-1], dim=1), outputs[:, -1:]], dim=1)
+
+
+def with_outputs(network: nn.Module) -> nn.Module:
+    """A network of `answering` with the outputs of a deployed file: `known`, if there is one, is a second one."""
+    return Split(network) if gives_known(network) else network
+
+
+class Split(nn.Module):
+    """Gives the answers of a network as (probabilities [N, C], known [N])."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Cut off the last column."""
+        answers = self.network(pixels)
+        return answers[:, :-1], answers[:, -1]
 
 
 def to_arrays(answers: Tensor | tuple[Tensor, ...]) -> np.ndarray | tuple[np.ndarray, ...]:
@@ -48,3 +77,29 @@ class FrameNetwork(nn.Module):
         """The network's input: float32 [N, 3, height, width], resized and normalised."""
         frames = resize_frames(frames.permute(0, 3, 1, 2), self.height, self.width, self.resize)
         return ((frames.float() - self.mean) * self.scale).contiguous(memory_format=torch.channels_last)
+
+    def infer(self, frames: np.ndarray) -> np.ndarray | tuple[np.ndarray, ...]:
+        """The same for arrays, on the module's device."""
+        with torch.inference_mode():
+            return to_arrays(self(torch.from_numpy(frames).to(self.mean.device)))
+
+
+class KnowingFrameNetwork(nn.Module):
+    """The deployed module of a network that gives `known` too: programs that want probabilities alone call it as ever.
+
+    `network` is a FrameNetwork.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Probabilities float32 [N, C] of frames uint8 [N, H, W, 3]."""
+        return self.network(frames)[:, :-1]
+
+    @torch.jit.export
+    def answer(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """(Probabilities float32 [N, C], `known` float32 [N])."""
+        answers = self.network(frames)
+        return answers[:, :-1], answers[:, -1]

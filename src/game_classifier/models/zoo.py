@@ -130,11 +130,16 @@ def build_model(name: str, num_classes: int) -> nn.Module:
     return network
 
 
-def head_keys(network: nn.Module, state: Mapping[str, Tensor]) -> list[str]:
-    """Keys of the weights and biases whose rows are classes; timm's distilled networks have several classifiers."""
+def classifier_names(network: nn.Module) -> list[str]:
+    """The modules whose rows are classes; timm's distilled networks have several, its encoders none."""
     names = network.default_cfg["classifier"]
-    modules = [names] if isinstance(names, str) else names or ()  # an encoder has none
-    return [key for name in modules for key in (f"{name}.weight", f"{name}.bias") if key in state]
+    return [names] if isinstance(names, str) else list(names or ())
+
+
+def head_keys(network: nn.Module, state: Mapping[str, Tensor]) -> list[str]:
+    """Keys of the weights and biases whose rows are classes."""
+    names = classifier_names(network)
+    return [key for name in names for key in (f"{name}.weight", f"{name}.bias") if key in state]
 
 
 def library_of(name: str) -> str:

@@ -7,9 +7,10 @@ from pathlib import PurePath
 import numpy as np
 
 from game_classifier.console import percent
-from game_classifier.lists.filelist import UNLABELLED
+from game_classifier.lists.filelist import UNKNOWN, UNKNOWN_WORD, UNLABELLED
 from game_classifier.lists.reopen import reopen_list
 from game_classifier.pages.page import render, thumbnail
+from game_classifier.pages.refusal_tables import refusal_rows, roc_points
 from game_classifier.pages.results_tables import (
     class_rows,
     model_rows,
@@ -21,7 +22,7 @@ from game_classifier.scoring.metrics import confused_pairs
 from game_classifier.scoring.results import Results, list_name
 
 TEMPLATE = "results_report.html.j2"
-PAIRS_SHOWN = 20  # with FRAMES_OF_A_PAIR and twice FRAMES_RANKED: 160 pictures, some 0.9 MB
+PAIRS_SHOWN = 20  # with FRAMES_OF_A_PAIR, twice FRAMES_RANKED and twice FRAMES_REFUSED: 200 pictures, some 1.1 MB
 PICTURES_SIZE = 1_400_000  # characters, for frames that compress badly; what no longer fits is shown without
 
 
@@ -43,8 +44,10 @@ def render_page(results: Results) -> str:
     pairs = confused_pairs(results.scores.confusion)
     shown = pairs[:PAIRS_SHOWN]
     groups = [_rows_of_pair(results, pair) for pair in shown]
-    *of_pairs, wrong, unsure = _show(results, [*groups, results.surely_wrong.rows, results.least_sure.rows])
-    frames = [frame for group in (*of_pairs, wrong, unsure) for frame in group]
+    rankings = (results.surely_wrong, results.refused, results.slipped_through, results.least_sure)
+    shown_frames = _show(results, [*groups, *(ranking.rows for ranking in rankings)])
+    *of_pairs, wrong, refused, slipped, unsure = shown_frames
+    roc = roc_points(results.refusing)
     return render(
         TEMPLATE,
         summary=summary_rows(results),
@@ -59,8 +62,13 @@ def render_page(results: Results) -> str:
         pairs_found=len(pairs),
         wrong=wrong,
         unsure=unsure,
-        frames_shown=len(frames),
-        without_picture=sum(frame.picture is None for frame in frames),
+        refusing=refusal_rows(results.refusing) if results.refusing.rows else [],
+        refused=refused,
+        slipped=slipped,
+        roc=roc[0] if roc else [],
+        at=roc[1] if roc else None,
+        frames_shown=sum(map(len, shown_frames)),
+        without_picture=sum(frame.picture is None for group in shown_frames for frame in group),
         reasons=sorted(results.not_read.items(), key=lambda item: (-item[1], item[0])),
         not_read=results.not_read.total(),
         unread=results.first_not_read,
@@ -116,8 +124,14 @@ def _frame(results: Results, row: np.void, path: str, picture: str | None) -> Sh
         where=f"{PurePath(source).name}:{row['row'] + 1}",
         source=source,
         path=path,
-        true=results.class_names[row["label"]] if row["label"] != UNLABELLED else None,
+        true=_true_name(results, row["label"]),
         predicted=results.class_names[row["pred"]],
         probability=percent(row["score"]),
         picture=picture,
     )
+
+
+def _true_name(results: Results, label: int) -> str | None:
+    if label == UNLABELLED:
+        return None
+    return UNKNOWN_WORD if label == UNKNOWN else results.class_names[label]

@@ -36,17 +36,21 @@ def calibration_line(calibration: Calibration, top1: float) -> str:
 def class_rows(results: Results) -> list[tuple[str, ...]]:
     """(class, support, tp, fp, fn, precision, recall, f1, mostly taken for, times), the lowest F1 first.
 
-    Classes without labelled frames come last, with NOTHING for their shares.
+    If some network gives `known`, wrong and refused frames follow. Classes without labelled frames come last, with
+    NOTHING for their shares.
     """
     per_class = results.scores.per_class(results.class_names)
     other, times = mostly_taken_for(results.scores.confusion)
+    refusing = results.refusing
+    after_refusing = (refusing.wrong_of_classes(), refusing.refused_of_classes()) if refusing.rows else ()
     rows = []
     for index in np.lexsort((per_class["f1"], per_class["support"] == 0)):
         row = per_class[index]
         counts = (str(row[name]) for name in ("support", "tp", "fp", "fn"))
         shares = (percent(row[name]) if row["support"] else NOTHING for name in ("precision", "recall", "f1"))
         taken_for = (results.class_names[other[index]], str(times[index])) if times[index] else ("", "")
-        rows.append((results.class_names[index], *counts, *shares, *taken_for))
+        decided = (str(each[index]) for each in after_refusing)
+        rows.append((results.class_names[index], *counts, *shares, *taken_for, *decided))
     return rows
 
 
@@ -82,6 +86,8 @@ def summary_rows(results: Results) -> list[tuple[str, str]]:
         ("Read", str(results.rows - results.not_read.total())),
         ("Labelled", str(results.rows - results.unlabelled)),
     ]
+    if results.unknown:
+        rows.append(("Labelled as unknown", str(results.unknown)))
     if results.scored:
         scores = results.scores.summary()
         shares = (

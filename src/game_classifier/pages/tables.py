@@ -31,14 +31,16 @@ def worst_classes_table(per_class: np.ndarray, confusion: np.ndarray) -> str:
     labelled = np.flatnonzero(per_class["support"])
     order = labelled[np.argsort(per_class["f1"][labelled], kind="stable")][:WORST_CLASSES_SHOWN]
     title = f"The worst {len(order)} of {len(labelled)} classes" if len(order) < len(labelled) else "All classes"
-    header = ["Classes", "Precision", "Recall", "F1 Score", "Support", "Mostly Taken For"]
+    counts = [name for name in ("wrong", "refused") if name in per_class.dtype.names]
+    header = ["Classes", "Precision", "Recall", "F1 Score", "Support"]
+    header += [*(name.capitalize() for name in counts), "Mostly Taken For"]
     other, times = mostly_taken_for(confusion)
     rows = []
     for index in order:
         row = per_class[index]
         taken_for = f"{per_class['class'][other[index]]} ({times[index]})" if times[index] else ""
         scores = [percent(row[name]) for name in ("precision", "recall", "f1")]
-        rows.append([row["class"], *scores, str(row["support"]), taken_for])
+        rows.append([row["class"], *scores, *(str(row[name]) for name in ("support", *counts)), taken_for])
     return table(title, header, rows)
 
 

@@ -73,6 +73,7 @@ class Predictor:
                 "rows": len(frames),
                 **_not_read(frames, status),
                 "task": self.task.name,
+                "refusals": self.runner.refusals.to_dict() if self.runner.refusals else None,
                 "class_names": list(self.runner.class_names),
             },
         )

@@ -9,6 +9,7 @@ import torch
 
 from game_classifier.errors import InputError
 from game_classifier.runtime.metadata import META_FILE, Metadata, read_metadata
+from game_classifier.runtime.outputs import join_outputs
 
 
 def load_compiled(path: Path) -> tuple[Callable[[np.ndarray], np.ndarray], Metadata]:
@@ -27,6 +28,9 @@ def load_compiled(path: Path) -> tuple[Callable[[np.ndarray], np.ndarray], Metad
 
     def infer(frames: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
-            return run(torch.from_numpy(frames)).numpy()
+            outputs = run(torch.from_numpy(frames))
+            return join_outputs(
+                [each.numpy() for each in ([outputs] if isinstance(outputs, torch.Tensor) else outputs)]
+            )
 
     return infer, metadata

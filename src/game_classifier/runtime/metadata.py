@@ -12,12 +12,14 @@ from game_classifier.errors import InputError
 from game_classifier.frames.decode import Preprocessing
 from game_classifier.lists.classes import class_hash
 from game_classifier.models.checkpoint import Checkpoint
+from game_classifier.models.refusals import Refusals
 
 META_FILE = "meta.json"
 CLASS_NAMES_FILE = "class_names.txt"
 FORMAT = "game_classifier.deploy"
 FORMAT_VERSION = 2  # 1 had neither the gate's rows nor the class names as a text
 
+KNOWN = "float32 known [N], the probability that a frame shows one of the classes at all"
 ANY_SIZE = "uint8 RGB [N, H, W, 3], any H and W"
 
 
@@ -55,6 +57,7 @@ class Metadata:
     metrics: dict[str, float]  # of the checkpoint, on its validation list, in 0..1
     weights_sha256: str  # of the checkpoint's weights: files of one conversion have the same
     output: str  # what an answer is, in words
+    refusals: Refusals | None = None  # the thresholds of `known`; None: the file does not give it
     precision: str = "fp32"  # of the weights in the file
     resizes: bool = True  # whether frames of any size may come in
     rows: tuple[Row, ...] = ()  # the gate's table
@@ -69,7 +72,8 @@ class Metadata:
             checkpoint.epoch,
             checkpoint.metrics,
             checkpoint.weights_sha256(),
-            output,
+            f"{output}; {KNOWN}" if checkpoint.refusals else output,
+            checkpoint.refusals,
         )
 
     def with_rows(self, rows: Sequence[Row]) -> "Metadata":
@@ -89,6 +93,7 @@ class Metadata:
             **asdict(self),
             "rows": [row.to_dict() for row in self.rows],
             "preprocessing": self.preprocessing.to_dict(),
+            "refusals": self.refusals.to_dict() if self.refusals else None,
             "class_hash": class_hash(self.class_names),
             "input": ANY_SIZE if self.resizes else f"uint8 RGB [N, {size.height}, {size.width}, 3]: {size.in_words()}",
             "torch": torch.__version__,
@@ -111,10 +116,12 @@ def read_metadata(path: Path, text: str | None) -> Metadata:
             " convert the checkpoint again"
         )
     try:
-        known = {field.name: values[field.name] for field in fields(Metadata)}
-        known["class_names"] = tuple(known["class_names"])
-        known["preprocessing"] = Preprocessing.from_dict(known["preprocessing"])
-        known["rows"] = tuple(map(Row.from_dict, known["rows"]))
+        values.setdefault("refusals", None)  # files from before there was the score
+        held = {field.name: values[field.name] for field in fields(Metadata)}
+        held["class_names"] = tuple(held["class_names"])
+        held["preprocessing"] = Preprocessing.from_dict(held["preprocessing"])
+        held["rows"] = tuple(map(Row.from_dict, held["rows"]))
+        held["refusals"] = Refusals.from_dict(held["refusals"]) if held["refusals"] else None
     except (KeyError, TypeError) as error:
         raise InputError(f"{path}: its metadata is damaged ({error}); convert the checkpoint again") from None
-    return Metadata(**known)
+    return Metadata(**held)

@@ -8,6 +8,7 @@ import onnxruntime
 
 from game_classifier.errors import InputError
 from game_classifier.runtime.metadata import META_FILE, Metadata, read_metadata
+from game_classifier.runtime.outputs import join_outputs
 
 FRAMES = "frames"  # the name of the input
 
@@ -25,4 +26,4 @@ def load_onnx(path: Path, threads: int) -> tuple[Callable[[np.ndarray], np.ndarr
             f"{path}: not an ONNX file, or a damaged one ({reason}); convert the checkpoint again"
         ) from None
     metadata = read_metadata(path, session.get_modelmeta().custom_metadata_map.get(META_FILE))
-    return lambda frames: session.run(None, {FRAMES: frames})[0], metadata
+    return lambda frames: join_outputs(session.run(None, {FRAMES: frames})), metadata

@@ -10,6 +10,7 @@ import openvino as ov
 
 from game_classifier.errors import InputError
 from game_classifier.runtime.metadata import META_FILE, Metadata, read_metadata
+from game_classifier.runtime.outputs import join_outputs
 
 SECTION = "game_classifier"  # of rt_info
 BIN_HASH = "bin_sha256"  # of the weights: with another conversion's .bin the .xml would load and answer nonsense
@@ -37,11 +38,16 @@ def compile_openvino(
 
 
 def requests(compiled: ov.CompiledModel, count: int) -> list[Callable[[np.ndarray], np.ndarray]]:
-    """`count` callables, uint8 frames [N, H, W, 3] -> probabilities [N, C], that may run at the same time."""
+    """`count` callables, uint8 frames [N, H, W, 3] -> answers [N, ...], that may run at the same time."""
 
     def classifier() -> Callable[[np.ndarray], np.ndarray]:
         request = compiled.create_infer_request()
-        return lambda frames: request.infer({0: np.ascontiguousarray(frames)}, share_inputs=True)[0].copy()
+
+        def infer(frames: np.ndarray) -> np.ndarray:
+            outputs = request.infer({0: np.ascontiguousarray(frames)}, share_inputs=True)
+            return join_outputs([outputs[number] for number in range(len(outputs))]).copy()
+
+        return infer
 
     return [classifier() for _ in range(count)]
 

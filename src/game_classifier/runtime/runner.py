@@ -17,10 +17,13 @@ from game_classifier.frames.decode import Preprocessing
 from game_classifier.models.checkpoint import Checkpoint, load_checkpoint
 from game_classifier.models.fold import InBFloat16, fold
 from game_classifier.models.frame_network import FrameNetwork, answering, to_arrays
+from game_classifier.models.refusals import Refusals
 from game_classifier.runtime.metadata import Metadata
+from game_classifier.runtime.outputs import join_outputs
 from game_classifier.runtime.torchscript import load_torchscript
 
-Infer = Callable[[np.ndarray], np.ndarray]  # uint8 [N, H, W, 3] -> probabilities float32 [N, C]
+# uint8 [N, H, W, 3] -> the task's answers: of a classifier probabilities float32 [N, C], or [N, C + 1] with `known`.
+Infer = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class Runner:
     runtime: str  # the library that runs it
     precision: str  # that it really runs in
     device: str
+    refusals: Refusals | None  # the thresholds of `known`; None: the network does not give it
     infer: Infer
     make_workers: Callable[[int, int], list[Infer]]
 
@@ -42,7 +46,16 @@ class Runner:
 
         H and W are those of `preprocessing`; a file that resizes frames itself takes others too.
         """
-        return self.infer(frames)
+        return self.answer(frames)[0]
+
+    def answer(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """(Probabilities float32 [N, C], `known` float32 [N]) of the same frames.
+
+        `known` is the probability that a frame shows one of the classes at all, or None if the network was trained
+        before there was this score. `refusals` has the thresholds below which frames are refused.
+        """
+        answers = self.infer(frames)
+        return (answers[:, :-1], answers[:, -1]) if self.refusals else (answers, None)
 
     def workers(self, count: int, batch_size: int) -> list[Infer]:
         """`count` callables, one for each thread of the caller; each runs in that thread alone.
@@ -84,6 +97,7 @@ def load_runner(path: Path, device_name: str = "auto", precision: str = "auto", 
         runtime,
         runs_in,
         str(device),
+        described.refusals,
         infer,
         make_workers,
     )
@@ -111,9 +125,14 @@ def _load_torchscript(path: Path, device: torch.device, precision: str, threads:
 def _of_module(module: nn.Module, device: torch.device) -> tuple[Infer, Callable[[int, int], list[Infer]]]:
     one_at_a_time = threading.Lock() if device.type == "cuda" else contextlib.nullcontext()
 
+    gives_both = getattr(module, "answer", None)  # a TorchScript file's, beside its probabilities
+
     def infer(frames: np.ndarray) -> np.ndarray:
         with torch.inference_mode(), one_at_a_time:
-            return to_arrays(module(torch.from_numpy(frames).to(device)))
+            pixels = torch.from_numpy(frames).to(device)
+            if gives_both:
+                return join_outputs(to_arrays(gives_both(pixels)))
+            return to_arrays(module(pixels))
 
     return infer, lambda count, batch_size: [infer] * count
 

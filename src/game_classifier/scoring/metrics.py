@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from game_classifier.lists.filelist import UNLABELLED
-
 TOP_K = 5
 
 PER_CLASS_FIELDS = [
@@ -54,11 +52,11 @@ class Scores:
         return int(self.confusion.sum())
 
     def add(self, probabilities: np.ndarray, labels: np.ndarray) -> None:
-        """Add frames: probabilities float [N, C], labels int [N] in 0..C-1, or UNLABELLED, which counts nowhere.
+        """Add frames: probabilities float [N, C], labels int [N] in 0..C-1; those below 0 count nowhere.
 
         Among equal probabilities the lower index ranks first, for top-1 and top-5 alike, as in argmax.
         """
-        labelled = labels != UNLABELLED
+        labelled = labels >= 0
         probabilities, labels = probabilities[labelled], labels[labelled]
         np.add.at(self.confusion, (labels, probabilities.argmax(axis=1)), 1)
         own = probabilities[np.arange(len(labels)), labels][:, None]

@@ -7,14 +7,16 @@ from typing import Any
 import numpy as np
 
 from game_classifier.frames.decode import FrameStatus
-from game_classifier.lists.filelist import UNLABELLED
+from game_classifier.lists.filelist import UNKNOWN, UNLABELLED
 from game_classifier.scoring.calibration import Calibration
 from game_classifier.scoring.metrics import Scores
 from game_classifier.scoring.ranking import RANKED, Ranking
+from game_classifier.scoring.refusal import Refusing
 
 UNREAD_KEPT = 100
 FRAMES_RANKED = 40  # of the most confident wrong ones, and of the least confident
 FRAMES_OF_A_PAIR = 4
+FRAMES_REFUSED = 20  # with the lowest `known`, and as many unknown ones that got a class, with the highest
 
 
 @dataclass(frozen=True)
@@ -33,15 +35,19 @@ class UnreadFile:
 class Results:
     """Counts, scores and the frames worth a look, to which the rows of any number of lists are added.
 
-    The memory does not grow with the rows, except for the frames of confused pairs: a few for each pair that occurs.
+    The memory does not grow with the rows, except for the frames of confused pairs, a few for each pair that occurs,
+    and for the `known` scores of labelled rows.
     """
 
     def __init__(self, class_names: tuple[str, ...]) -> None:
         self.class_names = class_names
+        self.threshold = 0.0  # of `known`, for the rows that are added next; 0: none of them is refused
+        self.refusing = Refusing(len(class_names))
         self.scores = Scores(len(class_names))  # over the labelled rows that were read
         self.calibration = Calibration()  # over the same
         self.rows = 0
         self.unlabelled = 0
+        self.unknown = 0  # rows whose line says that the frame shows none of the classes
         self.predicted = np.zeros(len(class_names), np.int64)  # how often each class was, labelled or not
         self.not_read: Counter[str] = Counter()  # reason -> rows
         self.first_not_read: list[UnreadFile] = []
@@ -49,6 +55,8 @@ class Results:
         self.surely_wrong = Ranking(FRAMES_RANKED, highest=True)
         self.least_sure = Ranking(FRAMES_RANKED, highest=False)  # right or wrong, labelled or not
         self.of_pairs = Ranking(FRAMES_OF_A_PAIR, highest=True, of_each_pair=True)  # wrong ones
+        self.refused = Ranking(FRAMES_REFUSED, highest=False)  # by `known`: frames of classes, and unlabelled ones
+        self.slipped_through = Ranking(FRAMES_REFUSED, highest=True)  # by `known`: unknown frames that got a class
 
     @property
     def scored(self) -> int:
@@ -75,18 +83,26 @@ class Results:
         ranked["row"] = numbers[was_read]
         for name in ("label", "pred", "score"):
             ranked[name] = read[name]
-        labelled = read["label"] != UNLABELLED
+        labelled = read["label"] >= 0
         right = read["label"] == read["pred"]
         wrong = ranked[labelled & ~right]
 
         self.rows += len(rows)
         self.unlabelled += int((rows["label"] == UNLABELLED).sum())
+        self.unknown += int((rows["label"] == UNKNOWN).sum())
         self.predicted += np.bincount(read["pred"], minlength=len(self.class_names))
         self.scores.add(read["probs"], read["label"])
         self.calibration.add(read["score"][labelled], right[labelled])
         self.surely_wrong.add(wrong)
         self.of_pairs.add(wrong)
         self.least_sure.add(ranked)
+        # Predictions from before there was the score have none.
+        known = read["known"] if "known" in rows.dtype.names else np.full(len(read), np.nan, np.float32)
+        refused = self.refusing.add(known, read["label"], read["pred"], self.threshold)
+        is_unknown = read["label"] == UNKNOWN
+        ranked["score"] = known
+        self.refused.add(ranked[refused & ~is_unknown])
+        self.slipped_through.add(ranked[~refused & is_unknown & ~np.isnan(known)])
 
 
 def list_name(manifest: dict[str, Any]) -> str:

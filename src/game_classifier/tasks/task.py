@@ -5,7 +5,7 @@ every task. This file names everything that differs. A task is a folder beside t
 network in models/zoo.py names its task, and tasks/choose.py finds it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -19,6 +19,8 @@ from game_classifier.frames.decode import Preprocessing
 from game_classifier.frames.loader import FrameReader
 from game_classifier.lists.dataset import Dataset
 from game_classifier.lists.filelist import FileList
+from game_classifier.models.frame_network import FrameNetwork
+from game_classifier.models.known import Known
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Adjustment:
 
     temperature: float  # divides the network's outputs
     sentence: str  # what was measured, for the terminal
+    known: Known | None = None  # tells frames that show nothing the network knows
 
 
 class Objective(Protocol):
@@ -95,6 +98,10 @@ class Scores(Protocol):
 class Comparison(Protocol):
     """The gate's comparison of the answers of one form of a network with those of the trained network."""
 
+    def refusing_below(self, threshold: float) -> Self:
+        """The comparison for a network whose answers have `known` too; frames are refused below this threshold."""
+        ...
+
     def figures(self, answers: np.ndarray, expected: np.ndarray, targets: Any) -> dict[str, float | None]:
         """Measurements of `answers` compared with `expected`, as in conversion.json and deployed files."""
         ...
@@ -156,12 +163,12 @@ class Rows(Protocol):
         """Return `rows` [n], all of frames that were read, with their answers [n, ...]."""
         ...
 
-    def results(self, class_names: tuple[str, ...]) -> Results:
-        """Empty results."""
+    def results(self, class_names: tuple[str, ...], refuse: float | None) -> Results:
+        """Empty results, which refuse this share of the frames that the network knows; None: each file's own share."""
         ...
 
-    def describe_answer(self, answer: np.ndarray, class_names: Sequence[str]) -> str:
-        """One frame's answer, for the terminal."""
+    def describe_answer(self, answer: np.ndarray, class_names: Sequence[str], refuse_below: float | None) -> str:
+        """One frame's answer, for the terminal; `refuse_below` is the threshold of `known`, if the answer has it."""
         ...
 
 
@@ -213,11 +220,15 @@ class Task(Protocol):
 
     def calibrate(
         self,
-        outputs: Callable[[np.ndarray], np.ndarray],
-        frames: FileList,
+        network: FrameNetwork,
+        dataset: Dataset,
         config: Config,
         threads: int,
-        cache: FrameReader | None,
+        caches: tuple[FrameReader | None, FrameReader | None],
     ) -> Adjustment:
-        """Calibrate a trained network on a validation list; `outputs` gives its outputs for uint8 [N, H, W, 3]."""
+        """Calibrate a trained network; `network` gives its outputs.
+
+        `caches` hold the first training and validation frames. The same network, data set and recipe give the same
+        adjustment.
+        """
         ...

@@ -34,7 +34,7 @@ def fit(config: Config, dataset: Dataset, out: Path, resume: bool, world: World 
 
     After each epoch: validation with the averaged weights, a table, the checkpoints
     `out/model/NETWORK_best.pth` and `_last.pth`, and the log of training/log.py; at the end the per-class table
-    and `out/confusion.png` of the best weights, whose checkpoint gets its temperature.
+    and `out/confusion.png` of the best weights, whose checkpoint gets its temperature and its `known` score.
     The last checkpoint is written every `save_minutes` too, and
     when the training is stopped by Ctrl-C or SIGTERM, which raises Interrupted. With `resume`, continues from it,
     or starts a new training if there is none. On a CPU with the same number of threads and processes, the final weights
@@ -75,7 +75,7 @@ def fit(config: Config, dataset: Dataset, out: Path, resume: bool, world: World 
     if log:
         log.close()
         _report_best(session, dataset.val, out)
-        print(calibrate(session, dataset, caches[1] if caches else None))
+        print(calibrate(session, dataset, caches or (None, None)))
         shutil.rmtree(out / "cache", ignore_errors=True)
     return session.best_path
 

@@ -159,6 +159,7 @@ def _identity(config: Config, dataset: Dataset) -> dict[str, Any]:
     if config.teacher:  # the same network may lie in another place
         recipe["teacher"] = load_checkpoint(Path(config.teacher)).weights_sha256()[:12]
     lists = {"train list": dataset.train.sha256, "val list": dataset.val.sha256}
+    lists["background list"] = dataset.background.sha256 if dataset.background else None
     return {**recipe, **lists, "class list": list(dataset.class_names)}
 
 

@@ -2,11 +2,8 @@
 
 import math
 from dataclasses import replace
-from functools import partial
-from typing import Any
 
 import numpy as np
-import torch
 
 from game_classifier.device import choose_threads
 from game_classifier.errors import InputError
@@ -14,22 +11,20 @@ from game_classifier.frames.cache import FrameCache
 from game_classifier.lists.dataset import Dataset
 from game_classifier.models.checkpoint import load_checkpoint, save_checkpoint
 from game_classifier.models.fold import fold
-from game_classifier.models.frame_network import FrameNetwork, answering, to_arrays
+from game_classifier.models.frame_network import FrameNetwork, answering
 from game_classifier.tasks.evaluate import Evaluation, evaluate
 from game_classifier.training.session import Session
 
 
-def calibrate(session: Session, dataset: Dataset, cache: FrameCache | None) -> str:
-    """Calibrate the best checkpoint on the validation list, unless that is done; returns what was measured."""
+def calibrate(session: Session, dataset: Dataset, caches: tuple[FrameCache | None, FrameCache | None]) -> str:
+    """Calibrate the best checkpoint on the data set, unless that is done; returns what was measured."""
     best = load_checkpoint(session.best_path)
     if best.temperature is not None:
         return f"temperature {best.temperature:.3f}"
     config, device = session.config, session.trainee.device
     network = FrameNetwork(fold(best.build()), best.preprocessing).to(device).eval()
-    adjustment = session.task.calibrate(
-        partial(_infer, network, device), dataset.val, config, choose_threads(config.threads), cache
-    )
-    save_checkpoint(session.best_path, replace(best, temperature=adjustment.temperature))
+    adjustment = session.task.calibrate(network, dataset, config, choose_threads(config.threads), caches)
+    save_checkpoint(session.best_path, replace(best, temperature=adjustment.temperature, known=adjustment.known))
     return adjustment.sentence
 
 
@@ -45,7 +40,7 @@ def validate(session: Session, dataset: Dataset, cache: FrameCache | None) -> Ev
     network = FrameNetwork(answering(fold(trainee.ema.module)), preprocessing).to(trainee.device).eval()
     result, *others = world.gather(
         evaluate(
-            partial(_infer, network, trainee.device),
+            network.infer,
             task,
             dataset.class_names,
             dataset.val,
@@ -63,8 +58,3 @@ def validate(session: Session, dataset: Dataset, cache: FrameCache | None) -> Ev
     if not math.isfinite(result.scores.figures()[task.best_by]):
         raise InputError(f"{dataset.val.source}: {task.nothing_to_score}")
     return result
-
-
-def _infer(network: FrameNetwork, device: torch.device, frames: np.ndarray) -> Any:
-    with torch.inference_mode():
-        return to_arrays(network(torch.from_numpy(frames).to(device)))

@@ -2,31 +2,50 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from game_classifier.config import GateConfig
 from game_classifier.console import percent
-from game_classifier.lists.filelist import UNLABELLED
 
 CHANCE_DEVIATIONS = 4  # of a recorded top-1 measured on fewer frames
 LEAST_VARIANCE = 0.01  # of one frame's hit: a recorded 100% does not forbid a miss
 
 
+@dataclass(frozen=True)
 class ProbabilityComparison:
     """See tasks/task.py, `Comparison`."""
 
+    threshold: float | None = None  # of `known`, the last column of the answers; None: they have no such column
+
+    def refusing_below(self, threshold: float) -> "ProbabilityComparison":
+        """The comparison of answers that have `known` too."""
+        return replace(self, threshold=threshold)
+
     def figures(self, answers: np.ndarray, expected: np.ndarray, targets: np.ndarray) -> dict[str, float | None]:
-        """Differences of probabilities, the share of frames with the same likeliest class, top-1."""
+        """Differences of probabilities, the share of frames with the same likeliest class, top-1.
+
+        With `known`, also its largest difference and the share of frames with the same decision to refuse.
+        """
+        beside_known = {}
+        if self.threshold is not None:
+            ours, theirs = answers[:, -1], expected[:, -1]
+            answers, expected = answers[:, :-1], expected[:, :-1]
+            beside_known = {
+                "known_difference": float(np.abs(ours.astype(np.float64) - theirs).max()),
+                "decisions": float(((ours < self.threshold) == (theirs < self.threshold)).mean()),
+            }
         differences = np.abs(answers.astype(np.float64) - expected)
-        labelled = targets != UNLABELLED
+        labelled = targets >= 0
         hits = answers[labelled].argmax(axis=1) == targets[labelled]
         return {
             "difference_max": float(differences.max()),
             "difference_mean": float(differences.mean()),
             "agreement": float((answers.argmax(axis=1) == expected.argmax(axis=1)).mean()),
             "top1": float(hits.mean()) if len(hits) else None,
+            **beside_known,
         }
 
     def complaint(
@@ -40,22 +59,28 @@ class ProbabilityComparison:
         """In fp32 a probability may differ a little; in bf16 and INT8 a few frames may."""
         # Each comparison is written so that NaN misses it.
         if precision == "fp32":
-            if figures["difference_max"] <= limits.fp32_difference:
-                return ""
-            return (
-                f"a probability differs by {figures['difference_max']:.1e}, more than gate.fp32_difference"
-                f" {limits.fp32_difference:.0e}"
-            )
-        # A single frame of a small set is chance.
-        name = f"{precision}_agreement"
-        least = getattr(limits, name)
-        differing = round((1 - figures["agreement"]) * len(targets))
-        if not (differing <= max((1 - least) * len(targets), 1) and np.isfinite(figures["difference_max"])):
-            return (
-                f"the likeliest class is the same on {100 * figures['agreement']:.2f}% of the frames, less than"
-                f" gate.{name} {least}"
-            )
-        labelled = int((targets != UNLABELLED).sum())
+            differences = {"a probability": "difference_max", "`known`": "known_difference"}
+            for what, name in differences.items():
+                if not figures.get(name, 0) <= limits.fp32_difference:
+                    return (
+                        f"{what} differs by {figures[name]:.1e}, more than gate.fp32_difference"
+                        f" {limits.fp32_difference:.0e}"
+                    )
+            return ""
+        sames = {
+            "likeliest class": ("agreement", "difference_max"),
+            "decision to refuse": ("decisions", "known_difference"),
+        }
+        for what, (name, difference) in sames.items():
+            least, share = getattr(limits, f"{precision}_{name}"), figures.get(name, 1)
+            differing = round((1 - share) * len(targets))
+            # A single frame of a small set is chance.
+            if not (differing <= max((1 - least) * len(targets), 1) and np.isfinite(figures.get(difference, 0))):
+                return (
+                    f"the {what} is the same on {100 * share:.2f}% of the frames, less than"
+                    f" gate.{precision}_{name} {least}"
+                )
+        labelled = int((targets >= 0).sum())
         if labelled and not (trained["top1"] - figures["top1"]) * labelled <= max(limits.top1_drop * labelled, 1):
             return (
                 f"top-1 falls from {100 * trained['top1']:.2f}% to {100 * figures['top1']:.2f}%, by more than"
@@ -69,7 +94,7 @@ class ProbabilityComparison:
         A network that is further off has another preprocessing, another class order or other weights than the one
         that was validated.
         """
-        labelled = int((targets != UNLABELLED).sum())
+        labelled = int((targets >= 0).sum())
         if not labelled:
             return ""
         chance = CHANCE_DEVIATIONS * math.sqrt(max(recorded * (1 - recorded), LEAST_VARIANCE) / labelled)
@@ -82,9 +107,11 @@ class ProbabilityComparison:
 
     def cells(self, figures: Mapping[str, Any]) -> dict[str, str]:
         """Differences in powers of ten, shares in percent."""
+        decisions = {"Same Decision": percent(figures["decisions"])} if "decisions" in figures else {}
         return {
             "Largest Difference": f"{figures['difference_max']:.1e}",
             "Mean Difference": f"{figures['difference_mean']:.1e}",
             "Agreement": percent(figures["agreement"]),
             "Top-1": "" if figures["top1"] is None else percent(figures["top1"]),
+            **decisions,
         }

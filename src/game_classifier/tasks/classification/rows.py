@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from game_classifier.console import percent
 from game_classifier.lists.filelist import FileList
 from game_classifier.pages.tables import top_classes_table
 from game_classifier.tasks.classification.results import ClassResults
@@ -24,6 +25,7 @@ class ClassRows:
                 ("score", "<f4"),  # probability of pred
                 ("status", "u1"),  # FrameStatus; 0 is read
                 ("probs", "<f4", (num_classes,)),  # zeros where the frame was not read
+                ("known", "<f4"),  # NaN where the frame was not read, or the network does not give it
             ]
         )
 
@@ -31,19 +33,29 @@ class ClassRows:
         """Every row has its label, and no prediction yet."""
         table["label"] = frames.labels
         table["pred"] = NO_PREDICTION
+        table["known"] = np.nan
 
     def fill(self, rows: np.ndarray, answers: np.ndarray) -> np.ndarray:
-        """Probabilities, the likeliest class and its probability."""
-        rows["pred"] = answers.argmax(axis=1)
-        rows["score"] = answers[np.arange(len(rows)), rows["pred"]]
-        rows["probs"] = answers
+        """Probabilities, the likeliest class and its probability, and `known` if the answers have it behind them."""
+        classes = rows["probs"].shape[1]
+        probabilities = answers[:, :classes]
+        rows["pred"] = probabilities.argmax(axis=1)
+        rows["score"] = probabilities[np.arange(len(rows)), rows["pred"]]
+        rows["probs"] = probabilities
+        rows["known"] = answers[:, classes] if answers.shape[1] > classes else np.nan
         return rows
 
-    def results(self, class_names: tuple[str, ...]) -> ClassResults:
+    def results(self, class_names: tuple[str, ...], refuse: float | None) -> ClassResults:
         """Per-class results."""
-        return ClassResults(class_names)
+        return ClassResults(class_names, refuse)
 
-    def describe_answer(self, answer: np.ndarray, class_names: Sequence[str]) -> str:
-        """The likeliest classes."""
-        order = np.argsort(-answer, kind="stable")[:CLASSES_SHOWN]
-        return top_classes_table([class_names[index] for index in order], answer[order])
+    def describe_answer(self, answer: np.ndarray, class_names: Sequence[str], refuse_below: float | None) -> str:
+        """The likeliest classes, and whether the frame is refused."""
+        probabilities = answer[: len(class_names)]
+        order = np.argsort(-probabilities, kind="stable")[:CLASSES_SHOWN]
+        likeliest = top_classes_table([class_names[index] for index in order], probabilities[order])
+        if refuse_below is None:
+            return likeliest
+        known = float(answer[len(class_names)])
+        verdict = "refused: it shows none of the classes" if known < refuse_below else "not refused"
+        return f"{likeliest}\nknown {percent(known)}% (threshold {percent(refuse_below)}%): {verdict}"

@@ -1,6 +1,7 @@
 """The task of choosing one class for each frame. Its parts are the other files of this folder."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,11 @@ from game_classifier.config import Config
 from game_classifier.frames.decode import Preprocessing
 from game_classifier.frames.loader import FrameReader
 from game_classifier.lists.dataset import Dataset, read_dataset
-from game_classifier.lists.filelist import UNLABELLED, FileList, read_file_list
+from game_classifier.lists.filelist import FileList, read_file_list
+from game_classifier.models.frame_network import FrameNetwork
 from game_classifier.tasks.classification.comparison import ProbabilityComparison
+from game_classifier.tasks.classification.known import known_score
+from game_classifier.tasks.classification.known_frames import Reading
 from game_classifier.tasks.classification.objective import ClassObjective, class_objective
 from game_classifier.tasks.classification.rows import ClassRows
 from game_classifier.tasks.classification.scores import COLUMNS, CURVES, ClassScores
@@ -21,7 +25,10 @@ from game_classifier.tasks.task import Adjustment
 
 
 class Classification:
-    """Answers are probabilities float32 [n, C]; targets are class indices int [n], UNLABELLED where there is none."""
+    """Answers are probabilities float32 [n, C], with `known` behind them if the network gives it.
+
+    The targets are class indices int [n], below 0 where there is none.
+    """
 
     name = "classification"
     output = "float32 probabilities [N, C]"
@@ -48,7 +55,7 @@ class Classification:
 
     def has_target(self, targets: np.ndarray) -> np.ndarray:
         """Whether each line has a class index."""
-        return targets != UNLABELLED
+        return targets >= 0
 
     def strata(self, targets: np.ndarray) -> np.ndarray:
         """The classes themselves."""
@@ -68,11 +75,14 @@ class Classification:
 
     def calibrate(
         self,
-        outputs: Callable[[np.ndarray], np.ndarray],
-        frames: FileList,
+        network: FrameNetwork,
+        dataset: Dataset,
         config: Config,
         threads: int,
-        cache: FrameReader | None,
+        caches: tuple[FrameReader | None, FrameReader | None],
     ) -> Adjustment:
-        """The temperature of the logits."""
-        return calibrate(outputs, frames, config.preprocessing(), config.batch_size, threads, config.seed, cache)
+        """The temperature of the logits, and the score that tells frames of no known game."""
+        size, seed = config.preprocessing(), config.seed
+        temperature = calibrate(network.infer, dataset.val, size, config.batch_size, threads, seed, caches[1])
+        fitted = known_score(network, dataset, Reading(size, config.batch_size, threads), caches, config.refuse, seed)
+        return replace(temperature, known=fitted.known, sentence=f"{temperature.sentence}\n{fitted.sentence}")

@@ -11,17 +11,16 @@ import torch
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
-from game_classifier.frames.augment import Augmentation, augment
+from game_classifier.frames.augment import half_in_streams
 from game_classifier.frames.decode import Preprocessing
 from game_classifier.frames.loader import FrameReader, load_batches
-from game_classifier.lists.filelist import UNLABELLED, FileList
+from game_classifier.lists.filelist import FileList
 from game_classifier.scoring.calibration import Calibration
 from game_classifier.tasks.task import Adjustment
 
 LEAST_FRAMES = 100  # with fewer, one wrong answer more or less would decide
 MOST_FRAMES = 4096  # bounds the time, however long the list is
 LOWEST, HIGHEST = 0.1, 10.0  # temperatures searched
-IN_A_STREAM = Augmentation(zoom=0, shift=0, brightness=0, contrast=0, erase=0, stream=1)
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
@@ -52,14 +51,14 @@ def calibrate(
     cache: FrameReader | None,
 ) -> Adjustment:
     """Fit on a validation list, a random half of which is put into the layout of a stream."""
-    rows = np.flatnonzero(frames.labels != UNLABELLED)
+    rows = np.flatnonzero(frames.labels >= 0)
     rows = np.random.default_rng(seed).permutation(rows)[:MOST_FRAMES]
     parts = []
     generator = torch.Generator().manual_seed(seed)
     for batch in load_batches(frames.paths, rows, preprocessing, batch_size, threads, cache):
         good = batch.readable()
         if len(good.rows):
-            parts.append((outputs(_half_in_streams(good.frames, generator)), frames.labels[good.rows]))
+            parts.append((outputs(half_in_streams(good.frames, generator)), frames.labels[good.rows]))
     count = sum(len(labels) for _, labels in parts)
     if count < LEAST_FRAMES:
         return Adjustment(
@@ -73,16 +72,6 @@ def calibrate(
         f"temperature {temperature:.3f}: the expected calibration error changes from {100 * before:.1f}% to"
         f" {100 * after:.1f}% on {count} validation frames, half of them in stream layouts",
     )
-
-
-def _half_in_streams(frames: np.ndarray, generator: torch.Generator) -> np.ndarray:
-    """Frames uint8 [n, H, W, 3], every other one in a stream's layout."""
-    frames = frames.copy()
-    pixels = torch.from_numpy(frames[1::2]).permute(0, 3, 1, 2)
-    if len(pixels):
-        streamed = augment(pixels, frames.shape[1:3], IN_A_STREAM, generator)
-        frames[1::2] = streamed.round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
-    return frames
 
 
 def _error(logits: np.ndarray, labels: np.ndarray) -> float:

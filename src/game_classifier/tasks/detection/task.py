@@ -1,6 +1,6 @@
 """The task of finding objects on each frame. Its parts are the other files of this folder."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from game_classifier.frames.loader import FrameReader
 from game_classifier.lists.box_list import BoxList, FrameBoxes, read_box_list
 from game_classifier.lists.dataset import Dataset, read_lists
 from game_classifier.lists.filelist import FileList
+from game_classifier.models.frame_network import FrameNetwork
 from game_classifier.tasks.detection.anchors import box_sides, fit_anchors
 from game_classifier.tasks.detection.objective import BoxObjective, box_objective, require_recipe
 from game_classifier.tasks.detection.scores import COLUMNS, CURVES, BoxScores
@@ -74,11 +75,11 @@ class Detection:
 
     def calibrate(
         self,
-        outputs: Callable[[np.ndarray], np.ndarray],
-        frames: FileList,
+        network: FrameNetwork,
+        dataset: Dataset,
         config: Config,
         threads: int,
-        cache: FrameReader | None,
+        caches: tuple[FrameReader | None, FrameReader | None],
     ) -> Adjustment:
         """Nothing: scores of boxes rank them, and are not calibrated."""
         return Adjustment(1.0, "scores of boxes are not calibrated")
