@@ -21,6 +21,7 @@ from game_classifier.timeline.packets import Piece
 
 BATCH_SIZE = 8  # always full (black where frames are missing), so that an answer depends on its frame alone
 SECONDS_BETWEEN_CHECKS = 0.2  # whether the caller has stopped
+SECONDS_TO_END = 2.0  # that the reader gets; it may wait for a pipe that sends nothing
 
 
 @dataclass(frozen=True)
@@ -85,16 +86,17 @@ def answer_pieces(
     them is raised here; closing this iterator ends them.
     """
     line = _Line(preprocessing, 2 * len(workers), pictures)
-    threads = [threading.Thread(target=_guarded, args=(line, _read, line, pieces, len(workers)), daemon=True)]
-    threads += [
-        threading.Thread(target=_guarded, args=(line, _Worker(line, infer).run), daemon=True) for infer in workers
-    ]
-    for thread in threads:
+    reader = threading.Thread(target=_guarded, args=(line, _read, line, pieces, len(workers)), daemon=True)
+    threads = [threading.Thread(target=_guarded, args=(line, _Worker(line, infer).run)) for infer in workers]
+    for thread in (reader, *threads):
         thread.start()
     try:
         yield from _in_order(line)
     finally:
         line.stop.set()
+        for thread in threads:
+            thread.join()
+        reader.join(SECONDS_TO_END)
 
 
 def _guarded(line: _Line, work: Callable[..., None], *arguments: object) -> None:
