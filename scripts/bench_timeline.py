@@ -4,7 +4,8 @@
     python scripts/bench_timeline.py -w FILE.pt --input programme.mp4 --hours 10      # speed and memory of a long video
 
 Beside each VIDEO.mp4 stands its true timeline, VIDEO.json. "Frames alone" labels each moment by the nearest frame. A
-false switch is a change that is further than 3 s from every true one. The live rows follow the same files as a stream.
+false switch is a change that is further than 3 s from every true one. The live column follows the same files as a
+stream. "On free processors" is computed from the processors' time: what a machine gives that does nothing else.
 """
 
 import json
@@ -24,10 +25,16 @@ from game_classifier.errors import InputError
 from game_classifier.runtime.fastest import fastest_file
 from game_classifier.runtime.runner import Runner, load_runner
 from game_classifier.storage import write_json
+from game_classifier.timeline.answers import BATCH_SIZE
+from game_classifier.timeline.clock import Clock
 from game_classifier.timeline.contract import UNKNOWN_NAME, read_timeline
+from game_classifier.timeline.decode import look_at
 from game_classifier.timeline.follow import Following, follow
 from game_classifier.timeline.hmm import Smoothing, log_emissions
+from game_classifier.timeline.packets import Piece, read_pieces
 from game_classifier.timeline.predict_video import Sampling, VideoPredictor
+from game_classifier.timeline.reading import LONGEST_PIECE, read_video
+from game_classifier.timeline.sampling import GridSampler
 from game_classifier.timeline.source import Source
 
 STEP = 0.05  # seconds between the moments that are compared
@@ -52,12 +59,13 @@ def main() -> None:
     print(f"{runner}, {choose_threads(None)} threads")
     smoothing = Smoothing(game_length=arguments.game_length)
     if arguments.hours:
-        figures = long_run(runner, arguments.input[0], arguments.hours, smoothing)
+        figures = long_runs(runner, arguments.input[0], arguments.hours, smoothing)
+        print(table("Long video", ["", "Value"], [[name, f"{value:.1f}"] for name, value in figures.items()]))
     else:
         figures = [measure(runner, arguments.input, interval, smoothing) for interval in INTERVALS]
         show(figures)
-        figures.append(speeds(runner, arguments.input[0], smoothing))
-    print(json.dumps(figures[-1] if isinstance(figures, list) else figures))
+        figures.append(speeds(runner, arguments.input[0].absolute()))
+        print(table("One reading", ["", "Value"], [[name, f"{value:.1f}"] for name, value in figures[-1].items()]))
     if arguments.json:
         write_json(arguments.json, figures)
 
@@ -139,54 +147,91 @@ def compare_changes(true: list[dict], found: list[dict]) -> tuple[list[float], i
 
 def show(figures: list[dict[str, float]]) -> None:
     """Print the table of `measure`."""
-    header = ["Interval", "Right, known", "Unknown", "Frames alone", "Unknown", "Live", "Median s", "95% s", "False/h"]
+    header = [
+        "Interval",
+        "Right, known",
+        "Unknown",
+        "Frames alone",
+        "Unknown",
+        "Live, known",
+        "Median s",
+        "95% s",
+        "False/h",
+        "Live delay",
+    ]
     cells = []
     for each in figures:
         shares = [f"{way} {kind}" for way in ("time", "frames") for kind in ("known", UNKNOWN_NAME)] + ["live known"]
         cells.append([f"{each['interval']:g} s", *(percent(each[share]) for share in shares)])
-        cells[-1] += [f"{each[name]:.2f}" for name in ("boundary median", "boundary 95%", "false an hour")]
+        cells[-1] += [
+            f"{each[name]:.2f}" for name in ("boundary median", "boundary 95%", "false an hour", "live delay")
+        ]
     print(table("Share of time labelled right, and boundaries", header, cells))
 
 
-def speeds(runner: Runner, video: Path, smoothing: Smoothing) -> dict[str, float]:
-    """Seconds of video for each second, whole and decoding alone, for each way of choosing frames every 2 s."""
-    figures = {}
+def speeds(runner: Runner, video: Path) -> dict[str, float]:
+    """Seconds of video for each second of one reading, every 2 s, and the share of the processors' time in decoding."""
+    threads = choose_threads(None)
+    workers = runner.workers(threads, BATCH_SIZE)
+    figures: dict[str, float] = {"every frame decoded: on free processors": decode_all(video)}
     for frames in ("key", "auto", "exact"):
-        predictor = VideoPredictor(runner, choose_threads(None), Sampling(2.0, frames), smoothing)
-        with tempfile.TemporaryDirectory() as folder:
-            start = time.perf_counter()
-            predictor.predict(Source(str(video.absolute())), Path(folder))
-            whole = time.perf_counter() - start
-            length = read_timeline(Path(folder))["duration"]
-        figures[f"{frames}: times real time"] = length / whole
-    figures["every frame decoded, one thread: times real time"] = decode_all(video)
+        read_video(Source(str(video)), GridSampler(2.0, frames), workers, runner.preprocessing)  # warms up
+        start, used = time.perf_counter(), time.process_time()
+        length = read_video(Source(str(video)), GridSampler(2.0, frames), workers, runner.preprocessing).end
+        took, used = time.perf_counter() - start, time.process_time() - used
+        figures[f"{frames}: times real time"] = length / took
+        figures[f"{frames}: on free processors"] = threads * length / used
+        figures[f"{frames}: percent of it decoding"] = 100 * decode_alone(video, frames) / used
     return figures
 
 
-def decode_all(video: Path) -> float:
-    """Seconds of video for each second of one thread that decodes every frame."""
+def decode_alone(video: Path, frames: str) -> float:
+    """Processor seconds of reading the packets and decoding the frames that are looked at."""
+    start = time.process_time()
     with av.open(str(video)) as container:
         stream = container.streams.video[0]
-        stream.codec_context.thread_count = 1
-        start = time.perf_counter()
-        count = sum(1 for _ in container.decode(stream))
-        return count / float(stream.average_rate) / (time.perf_counter() - start)
+        for piece in read_pieces(container, stream, Clock(30.0), GridSampler(2.0, frames), LONGEST_PIECE):
+            if isinstance(piece, Piece):
+                look_at(piece)
+    return time.process_time() - start
 
 
-def long_run(runner: Runner, video: Path, hours: int, smoothing: Smoothing) -> dict[str, float]:
+def long_runs(runner: Runner, video: Path, hours: int, smoothing: Smoothing) -> dict[str, float]:
     """Speed and memory of a video that is repeated to some hours without encoding it again."""
-    predictor = VideoPredictor(runner, choose_threads(None), Sampling(2.0, "auto"), smoothing)
+    figures: dict[str, float] = {"decoding alone, every frame: times real time": decode_all(video)}
     with tempfile.TemporaryDirectory() as folder:
         looped = Path(folder) / "long.mp4"
         repeat(video, looped, hours * 3600.0)
-        predictor.predict(Source(str(video.absolute())), Path(folder) / "short")  # warms up
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        start = time.perf_counter()
-        predictor.predict(Source(str(looped)), Path(folder) / "long")
-        took = time.perf_counter() - start
-        length = read_timeline(Path(folder) / "long")["duration"]
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"hours": length / 3600, "times real time": length / took, "MB after the short one": before, "MB": after}
+        for frames in ("key", "auto", "exact"):
+            predictor = VideoPredictor(runner, choose_threads(None), Sampling(2.0, frames), smoothing)
+            predictor.predict(Source(str(video.absolute())), Path(folder) / "short")  # warms up
+            before = peak_memory()
+            start, used = time.perf_counter(), time.process_time()
+            predictor.predict(Source(str(looped)), Path(folder) / "long")
+            took, used = time.perf_counter() - start, time.process_time() - used
+            length = read_timeline(Path(folder) / "long")["duration"]
+            figures |= {
+                f"{frames}: times real time": length / took,
+                f"{frames}: on free processors": length / used * choose_threads(None),
+                f"{frames}: MB before": before,
+                f"{frames}: MB after": peak_memory(),
+            }
+    return figures
+
+
+def peak_memory() -> float:
+    """The most memory that this process ever held, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def decode_all(video: Path) -> float:
+    """Seconds of video for each second, when all processors decode every frame and do nothing else."""
+    with av.open(str(video)) as container:
+        stream = container.streams.video[0]
+        stream.codec_context.thread_count = 1
+        start = time.process_time()
+        count = sum(1 for _ in container.decode(stream))
+        return choose_threads(None) * count / float(stream.average_rate) / (time.process_time() - start)
 
 
 def repeat(video: Path, target: Path, seconds: float) -> None:

@@ -245,7 +245,7 @@ def test_rows_have_the_score_of_their_frames(calibrated, tmp_path, run):
     manifest = json.loads((tmp_path / "save" / "list.json").read_text(encoding="utf-8"))
     assert Refusals.from_dict(manifest["refusals"]) == runner.refusals
     shown = run("src/main_predict.py", "-w", calibrated.best, "-i", f"{calibrated.dataset}/val/green/100.jpg")
-    assert f"known {100 * rows['known'][0]:.1f}" in shown.out
+    assert f"known {100 * rows['known'][0]:.2f}" in shown.out
 
 
 def test_the_python_interface_refuses_frames(calibrated, trained, tmp_path):

@@ -54,7 +54,10 @@ class Runner:
         `known` is the probability that a frame shows one of the classes at all, or None if the network was trained
         before there was this score. `refusals` has the thresholds below which frames are refused.
         """
-        answers = self.infer(frames)
+        return self.split(self.infer(frames))
+
+    def split(self, answers: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """What a worker returned, as `answer` returns it."""
         return (answers[:, :-1], answers[:, -1]) if self.refusals else (answers, None)
 
     def workers(self, count: int, batch_size: int) -> list[Infer]:

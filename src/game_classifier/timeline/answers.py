@@ -14,13 +14,13 @@ from PIL import Image
 from game_classifier.frames.decode import FrameError, FrameStatus, Preprocessing
 from game_classifier.frames.video_frame import video_pixels
 from game_classifier.pages.page import THUMBNAIL, THUMBNAIL_QUALITY
-from game_classifier.runtime.runner import Infer
 from game_classifier.timeline.clock import Gap
 from game_classifier.timeline.decode import Look, look_at
 from game_classifier.timeline.packets import Piece
 
 BATCH_SIZE = 8  # always full (black where frames are missing), so that an answer depends on its frame alone
 SECONDS_BETWEEN_CHECKS = 0.2  # whether the caller has stopped
+SECONDS_TO_END = 2.0  # that the reader gets; it may wait for a pipe that sends nothing
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,8 @@ class Sample:
     picture: bytes | None = field(default=None, repr=False)  # a small JPEG, where one was asked for
 
 
-def answer(infer: Infer, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    """(probabilities float32 [N, C], known float32 [N] or None) of frames uint8 [N, H, W, 3].
-
-    The one place that knows what a deployed file gives.
-    """
-    return infer(frames), None
+# Frames uint8 [N, H, W, 3] -> (probabilities float32 [N, C], known float32 [N] or None)
+Answer = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray | None]]
 
 
 class _Stopped(Exception):
@@ -75,7 +71,7 @@ class _Line:
 
 def answer_pieces(
     pieces: Iterable[Piece | Gap],
-    workers: list[Infer],
+    workers: list[Answer],
     preprocessing: Preprocessing,
     pictures: Container[float] = (),
 ) -> Iterator[Sample | Gap]:
@@ -85,16 +81,17 @@ def answer_pieces(
     them is raised here; closing this iterator ends them.
     """
     line = _Line(preprocessing, 2 * len(workers), pictures)
-    threads = [threading.Thread(target=_guarded, args=(line, _read, line, pieces, len(workers)), daemon=True)]
-    threads += [
-        threading.Thread(target=_guarded, args=(line, _Worker(line, infer).run), daemon=True) for infer in workers
-    ]
-    for thread in threads:
+    reader = threading.Thread(target=_guarded, args=(line, _read, line, pieces, len(workers)), daemon=True)
+    threads = [threading.Thread(target=_guarded, args=(line, _Worker(line, answer).run)) for answer in workers]
+    for thread in (reader, *threads):
         thread.start()
     try:
         yield from _in_order(line)
     finally:
         line.stop.set()
+        for thread in threads:
+            thread.join()
+        reader.join(SECONDS_TO_END)
 
 
 def _guarded(line: _Line, work: Callable[..., None], *arguments: object) -> None:
@@ -137,9 +134,9 @@ def _in_order(line: _Line) -> Iterator[Sample | Gap]:
 class _Worker:
     """One thread's work. Frames wait until a batch is full, or until there is nothing else to do."""
 
-    def __init__(self, line: _Line, infer: Infer) -> None:
+    def __init__(self, line: _Line, answer: Answer) -> None:
         self.line = line
-        self.infer = infer
+        self.answer = answer
         self.frames: list[np.ndarray] = []
         self.waiting: list[tuple[int, list[tuple[Look, FrameStatus, bytes | None]]]] = []
 
@@ -191,6 +188,6 @@ class _Worker:
             taken = self.frames[start : start + BATCH_SIZE]
             batch = np.zeros((BATCH_SIZE, size.height, size.width, 3), np.uint8)
             batch[: len(taken)] = taken
-            probabilities, known = answer(self.infer, batch)
+            probabilities, known = self.answer(batch)
             for row in range(len(taken)):
                 yield probabilities[row], None if known is None else float(known[row])

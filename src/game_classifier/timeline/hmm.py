@@ -22,8 +22,8 @@ class Smoothing:
     game_length: float = 1200.0  # seconds that a game, or a break, lasts on average
     unknown_share: float = 0.3  # of all switches, those to "unknown"
     error_rate: float = 0.02  # share of frames whose probabilities mean nothing, such as the flash of a loading screen
-    independence: float = 2.0  # seconds after which a frame is new evidence; nearer ones are nearly the same picture
-    flat: float = 0.5  # without a `known` score, a frame whose likeliest class has less than this speaks for "unknown"
+    independence: float = 4.0  # seconds after which a frame is new evidence; nearer ones are nearly the same picture
+    flat: float = 0.7  # without a `known` score, a frame whose likeliest class has less than this speaks for "unknown"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from game_classifier.errors import InputError
 from game_classifier.frames.decode import FrameStatus
 from game_classifier.pages.timeline_page import render_page
-from game_classifier.runtime.runner import Runner
+from game_classifier.runtime.runner import Infer, Runner
 from game_classifier.storage import make_folder, remove_abandoned, write_text
 from game_classifier.timeline.answers import BATCH_SIZE, Sample
 from game_classifier.timeline.contract import FORMAT, FORMAT_VERSION, rows_of, sha256, to_dict, write_timeline
@@ -39,7 +40,7 @@ class VideoPredictor:
 
     def __init__(self, runner: Runner, threads: int, sampling: Sampling, smoothing: Smoothing) -> None:
         self.runner = runner
-        self.workers = runner.workers(threads, BATCH_SIZE)
+        self.workers = [partial(_answer, runner, infer) for infer in runner.workers(threads, BATCH_SIZE)]
         self.sampling = sampling
         self.smoothing = smoothing
         self.model = HiddenMarkov(len(runner.class_names), smoothing)
@@ -152,3 +153,7 @@ def is_finished(folder: Path, origin: dict[str, Any]) -> bool:
 def _longest(segments: Sequence[Segment]) -> list[int]:
     by_length = sorted(range(len(segments)), key=lambda number: segments[number].start - segments[number].end)
     return sorted(by_length[:MOST_PICTURES])
+
+
+def _answer(runner: Runner, infer: Infer, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    return runner.split(infer(frames))
