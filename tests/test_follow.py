@@ -56,6 +56,7 @@ def served(*answers: bytes):
         server.shutdown()
 
 
+@pytest.mark.slow
 def test_a_pipe_is_followed_with_a_line_for_each_change(tmp_path, sure, recording):
     script = [sys.executable, ROOT / "src/predict_stream.py", "-w", sure, "--input", "-", "--save", tmp_path]
     with recording.open("rb") as file:
@@ -105,6 +106,7 @@ def test_a_lost_connection_is_a_gap_and_is_opened_again(tmp_path, predictor, mon
     assert timeline["segments"][1]["start"] == gap["end"]
 
 
+@pytest.mark.slow
 def test_a_stop_writes_the_timeline(tmp_path, sure, recording):
     """SIGTERM while the pipe stays open."""
     script = [sys.executable, ROOT / "src/predict_stream.py", "-w", sure, "--input", "-", "--save", tmp_path]
