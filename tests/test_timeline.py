@@ -85,13 +85,13 @@ def test_threads_change_nothing(tmp_path, run, sure, video):
 
 def test_a_known_score_makes_unknown_parts(tmp_path, run, sure, video, monkeypatch):
     """A stand-in for the score of a deployed file: blue frames show no known game."""
-    from game_classifier.timeline import answers
+    from game_classifier.timeline import predict_video
 
-    def answer(infer, frames):
+    def answer(runner, infer, frames):
         blue = frames[..., 2].mean((1, 2)) > 150
         return infer(frames), np.where(blue, 0.02, 0.99).astype(np.float32)
 
-    monkeypatch.setattr(answers, "answer", answer)
+    monkeypatch.setattr(predict_video, "_answer", answer)
     assert run(SCRIPT, "-w", sure, "--input", video, "--save", tmp_path).status == 0
     timeline = timeline_of(tmp_path)
     assert names_of(timeline) == [CLASSES[0], "unknown", CLASSES[1]]
