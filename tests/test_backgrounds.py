@@ -31,7 +31,7 @@ def play(game, random):
         picture = np.full((90, 160, 3), step % 256, np.uint8)
         picture[:30] = random.integers(256, size=(30, 160, 3))
         picture[30:60] = random_of_python.randrange(256)
-        yield lambda: picture
+        yield lambda: picture * (game != "blank")
         step += 1
 """
 
@@ -87,12 +87,14 @@ def test_frames_are_spread_over_all_games(tmp_path):
 
 def test_a_source_that_fails_is_named_in_one_line_and_the_others_go_on(tmp_path, source):
     sources = {name: replace(source, games=("one", name)) for name in ("broken", "short", "crash")}
+    sources["blank"] = replace(source, games=("blank",))
     missing = replace(source, player=tmp_path / "none.py", system="needs a screen")
     results = record({**sources, "missing": missing, "good": source}, tmp_path / "out", recording(frames=12))
     assert results["good"] == ""
     assert results["broken"] == "broken: ValueError: no such level"
     assert results["short"].startswith("short: EOFError: the game ended after ")
     assert results["crash"] == "crash: ended with status -6"
+    assert results["blank"] == "12 of 12 frames have one colour only"
     assert results["missing"].startswith("FileNotFoundError: ")
     assert results["missing"].endswith("; needs a screen")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["good", MANIFEST]

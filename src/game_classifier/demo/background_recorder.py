@@ -23,7 +23,7 @@ from game_classifier.storage import make_folder, write_json
 
 # No window, no sound, one thread, and sets in the same order each time.
 HEADLESS = {
-    "SDL_VIDEODRIVER": "dummy",
+    "SDL_VIDEODRIVER": "dummy,offscreen",  # the first that works; highway-env draws nothing if "dummy" stands alone
     "SDL_AUDIODRIVER": "dummy",
     "MPLBACKEND": "Agg",
     "OMP_NUM_THREADS": "1",
@@ -98,8 +98,9 @@ def _record_source(source: Source, folder: Path, environment: Path, recording: B
         with tempfile.TemporaryDirectory() as screens:
             episodes = list(plan(source.games, recording, Path(screens)))
             _play(python, source, episodes, Path(screens))
-            for episode in episodes:
-                _save(episode, partial, recording)
+            blank = sum(_save(episode, partial, recording) for episode in episodes)
+        if blank > recording.frames / 2:
+            raise PlayError(f"{blank} of {recording.frames} frames have one colour only")
     except (SetupError, PlayError) as error:
         shutil.rmtree(partial)
         return "; ".join(filter(None, [str(error), source.system]))
@@ -138,8 +139,13 @@ def _play(python: Path, source: Source, episodes: list[Episode], folder: Path) -
         raise PlayError(last_line(answer.stderr))
 
 
-def _save(episode: Episode, folder: Path, recording: BackgroundRecording) -> None:
+def _save(episode: Episode, folder: Path, recording: BackgroundRecording) -> int:
+    """Write the episode's frames; return how many of its screens have one colour only."""
     size = (recording.width, recording.height)
     style = FrameStyle(recording.style, size, np.random.default_rng(episode.seeds))
-    for screen in sorted(episode.folder.glob("*.png")):
-        style.save(Image.open(screen), folder / f"{episode.folder.name}_{screen.stem}.jpg")
+    blank = 0
+    for path in sorted(episode.folder.glob("*.png")):
+        screen = Image.open(path)
+        blank += all(low == high for low, high in screen.getextrema())
+        style.save(screen, folder / f"{episode.folder.name}_{path.stem}.jpg")
+    return blank

@@ -140,7 +140,7 @@ SOURCES = {
         every=5,
     ),
     "photographs": Source(
-        about="sample pictures of scikit-image, scikit-learn, matplotlib (mostly public domain, two CC BY)",
+        about="sample pictures of scikit-image, scikit-learn, matplotlib (most are free of rights, two CC BY)",
         player=PLAYERS / "photographs.py",
         requirements=("scikit-image==0.26.0", "scikit-learn==1.9.1", "matplotlib==3.11.2"),
         games=_many(

@@ -3,21 +3,9 @@
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-SIZE = WIDTH, HEIGHT = 1280, 720
+WIDTH, HEIGHT = 1280, 720  # pixels
 SYLLABLES = "ba ce di fo gu la me ni po ru sa te vi xo za an el is or un qua str"  # words of no language
-MENU = [
-    "PLAY",
-    "CONTINUE",
-    "OPTIONS",
-    "FIND MATCH",
-    "LOBBY",
-    "INVENTORY",
-    "STORE",
-    "CREDITS",
-    "QUIT",
-    "FRIENDS",
-    "PROFILE",
-]
+MENU = ["PLAY", "CONTINUE", "OPTIONS", "FIND MATCH", "LOBBY", "INVENTORY", "STORE", "CREDITS", "QUIT", "PROFILE"]
 NOTICES = ["STARTING SOON", "BE RIGHT BACK", "STREAM OFFLINE", "LOADING...", "THANKS FOR WATCHING", "PLEASE WAIT"]
 FONTS = {size: ImageFont.load_default(size=size) for size in (11, 14, 18, 24, 34, 56, 90)}
 
@@ -39,7 +27,7 @@ class Screen:
         self.paper = tuple(int(v) for v in (random.integers(8, 60, 3) if self.dark else random.integers(205, 256, 3)))
         self.ink = tuple(int(v) for v in (random.integers(190, 256, 3) if self.dark else random.integers(0, 70, 3)))
         self.accent = self.colour()
-        self.image = Image.new("RGB", SIZE, self.paper)
+        self.image = Image.new("RGB", (WIDTH, HEIGHT), self.paper)
         self.draw = ImageDraw.Draw(self.image)
 
     def colour(self):

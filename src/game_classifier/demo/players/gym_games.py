@@ -6,11 +6,11 @@ import gymnasium
 def play(game, random):
     """Yield `render` after each step. An action is held for up to ten steps, and a finished game starts again."""
     environment = gymnasium.make(game, render_mode="rgb_array", disable_env_checker=True)
-    environment.action_space.seed(int(random.integers(2**31)))
     finished, held = True, 0
     while True:
         if finished:
             environment.reset(seed=int(random.integers(2**31)))
+            environment.action_space.seed(int(random.integers(2**31)))  # after the reset: some make a new space in it
         if held == 0:
             held, action = int(random.integers(1, 11)), environment.action_space.sample()
         held -= 1
