@@ -46,7 +46,6 @@ def write_shard(
     count = frames if isinstance(frames, int) else len(frames)
     rows = np.zeros(count, TASKS["classification"].rows.dtype(len(names)))
     rows["label"] = -1 if isinstance(frames, int) else frames.labels
-    rows["known"] = np.nan
     rows["status"] = np.zeros(count, int) if status is None else status
     read = rows["status"] == FrameStatus.OK
     rows["pred"] = np.where(read, pred, -1)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import CLASSES, draw_frame, make_class_folders, make_dataset
+from conftest import CLASSES, NETWORK, draw_frame, make_class_folders, make_dataset
 from sklearn.metrics import roc_auc_score
 from test_check_dataset import Planted, draw_smooth
 from test_results_page import NAMES, cells_of, section, write_list, write_shard
@@ -24,6 +24,7 @@ from game_classifier.models.refusals import Refusals
 from game_classifier.predict.results import collect
 from game_classifier.runtime.runner import load_runner
 from game_classifier.scoring.refusal import Refusing
+from game_classifier.tasks.choose import task_of
 
 TABLE = Refusals((0.01, 0.1, 0.5), (0.2, 0.5, 0.9), (0.5, 0.7, 0.9), 0.01)
 
@@ -140,8 +141,11 @@ def shard_with_known(folder, known, labels, pred):
     frames = read_file_list(folder / "frames.txt", len(NAMES))
     write_shard(folder / "save", "frames", frames, np.array(pred), np.full(len(pred), 0.7), refusals=TABLE.to_dict())
     rows = np.load(folder / "save" / "frames.npy")
-    rows["known"] = known
-    np.save(folder / "save" / "frames.npy", rows)
+    with_known = np.zeros(len(rows), task_of(NETWORK).rows.dtype(len(NAMES), with_known=True))
+    for name in rows.dtype.names:
+        with_known[name] = rows[name]
+    with_known["known"] = known
+    np.save(folder / "save" / "frames.npy", with_known)
     return folder / "save"
 
 
@@ -198,8 +202,7 @@ def test_the_page_shows_what_was_refused_and_what_slipped_through(mixed):
 def test_results_of_a_network_without_the_score_are_as_before_and_say_so(tmp_path, run):
     frames = write_list(tmp_path, "old", [0, 1])
     write_shard(tmp_path / "save", "old", frames, np.array([0, 0]), np.full(2, 0.7))
-    rows = np.load(tmp_path / "save" / "old.npy")
-    np.save(tmp_path / "save" / "old.npy", rows[[name for name in rows.dtype.names if name != "known"]])
+    assert "known" not in np.load(tmp_path / "save" / "old.npy").dtype.names
     silent = run("src/predict_repvgg.py", "--summarize", tmp_path / "save")
     assert "known" not in silent.out
     assert np.load(tmp_path / "save" / "results" / "confusion.npy").shape == (5, 5)

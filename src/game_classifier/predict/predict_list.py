@@ -81,7 +81,7 @@ class Predictor:
 
     def _write_rows(self, path: Path, frames: FileList) -> np.ndarray:
         """Write the answer for every frame into the array file `path`; returns the rows' statuses."""
-        dtype = self.task.rows.dtype(len(self.runner.class_names))
+        dtype = self.task.rows.dtype(len(self.runner.class_names), self.runner.refusals is not None)
         table = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=(len(frames),))
         # A full disk must be an error here, not a bus error at the first write into a mapped hole.
         with path.open("r+b") as file:

@@ -151,7 +151,7 @@ class Results(Protocol):
 class Rows(Protocol):
     """The rows that batch prediction writes, one for each line of a list."""
 
-    def dtype(self, num_classes: int) -> np.dtype:
+    def dtype(self, num_classes: int, with_known: bool) -> np.dtype:
         """The structured type of a row; `status` uint8 is one of its fields."""
         ...
 

@@ -1,6 +1,6 @@
 """Fitting the `known` score of a trained network; models/known.py computes it.
 
-The network itself does not change. Its last features are turned by a linear discriminant analysis, two small networks
+The network itself does not change. Its last features are turned by a linear discriminant analysis, some small networks
 learn to tell known frames from outliers, and their odds become a probability by Platt scaling on held-out frames
 (Platt, "Probabilistic Outputs for Support Vector Machines", 1999).
 """
@@ -25,7 +25,8 @@ from game_classifier.tasks.classification.known_frames import Evidence, Reading,
 LEAST_FRAMES = 100  # of validation, as for the temperature
 RATES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 RATES_SHOWN = 0.1
-HIDDEN = 64  # units of each of the two networks
+MEMBERS = 3  # networks of each of two kinds
+HIDDEN = 64  # units of each network
 SCATTER = 1.0  # noise on the places, in deviations of a class: new frames scatter more than those of the training
 EPOCHS, BATCH = 20, 256
 PEAK_LR, WEIGHT_DECAY = 3e-3, 1e-3
@@ -125,16 +126,17 @@ def discriminants(features: np.ndarray, labels: np.ndarray) -> Discriminants:
 
 
 def _head(found: Discriminants, evidence: Evidence, seed: int) -> dict[str, Tensor]:
-    """The state of KnownHead: two small networks whose logits are added, side by side in its layers.
+    """The state of KnownHead: small networks whose logits are added, side by side in its layers.
 
-    One sees the directions that tell classes apart, the other all. The first errs less on games that look like known
-    ones, the second less on pictures that look like no game.
+    Some see the directions that tell classes apart, the others all. The first err less on games that look like known
+    ones, the others less on pictures that look like no game; several of each err less than one.
     """
     features = torch.from_numpy(np.concatenate([evidence.known, evidence.outliers]))
     is_known = torch.arange(len(features)) < len(evidence.known)
     places = (features - found.center) @ found.projection
     telling = found.means.shape[1]
-    members = [_trained(places[:, :width], is_known, found, seed) for width in (telling, places.shape[1])]
+    widths = [telling, places.shape[1]] * MEMBERS
+    members = [_trained(places[:, :width], is_known, found, seed + number) for number, width in enumerate(widths)]
     weights = [each[0].weight for each in members]  # of places, and of the relative distance
     of_features = [weight[:, :-1] @ found.projection[:, : weight.shape[1] - 1].T for weight in weights]
     return {

@@ -21,8 +21,8 @@ from game_classifier.models.frame_network import FrameNetwork
 from game_classifier.models.zoo import classifier_names
 
 # Bounds of the time. Training frames are seen in a stream layout, every other one plain too: layouts vary more.
-TRAINING_FRAMES = 4000
-MADE_UP = 400 * len(KINDS)  # half of each kind in stream layouts
+TRAINING_FRAMES = 3000
+MADE_UP = 300 * len(KINDS)  # half of each kind in stream layouts
 BACKGROUND_FRAMES = 2000  # seen both ways
 VALIDATION_FRAMES = 4096
 GAMES = 256  # frames that outliers are made of

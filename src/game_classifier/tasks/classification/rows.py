@@ -16,8 +16,9 @@ CLASSES_SHOWN = 5
 class ClassRows:
     """See tasks/task.py, `Rows`."""
 
-    def dtype(self, num_classes: int) -> np.dtype:
-        """A row of LIST.npy."""
+    def dtype(self, num_classes: int, with_known: bool = False) -> np.dtype:
+        """A row of LIST.npy, without `known` if the network does not give it, as before there was the score."""
+        known = [("known", "<f4")]  # NaN where the frame was not read
         return np.dtype(
             [
                 ("label", "<i4"),  # -1: the line has none
@@ -25,7 +26,7 @@ class ClassRows:
                 ("score", "<f4"),  # probability of pred
                 ("status", "u1"),  # FrameStatus; 0 is read
                 ("probs", "<f4", (num_classes,)),  # zeros where the frame was not read
-                ("known", "<f4"),  # NaN where the frame was not read, or the network does not give it
+                *(known if with_known else ()),
             ]
         )
 
@@ -33,7 +34,8 @@ class ClassRows:
         """Every row has its label, and no prediction yet."""
         table["label"] = frames.labels
         table["pred"] = NO_PREDICTION
-        table["known"] = np.nan
+        if "known" in table.dtype.names:
+            table["known"] = np.nan
 
     def fill(self, rows: np.ndarray, answers: np.ndarray) -> np.ndarray:
         """Probabilities, the likeliest class and its probability, and `known` if the answers have it behind them."""
@@ -42,7 +44,8 @@ class ClassRows:
         rows["pred"] = probabilities.argmax(axis=1)
         rows["score"] = probabilities[np.arange(len(rows)), rows["pred"]]
         rows["probs"] = probabilities
-        rows["known"] = answers[:, classes] if answers.shape[1] > classes else np.nan
+        if "known" in rows.dtype.names:
+            rows["known"] = answers[:, classes]
         return rows
 
     def results(self, class_names: tuple[str, ...], refuse: float | None) -> ClassResults:
