@@ -32,6 +32,7 @@ from game_classifier.lists.filelist import FileList, list_of_images, read_file_l
 from game_classifier.lists.manifest import require_same_classes
 from game_classifier.models.adopt import adopt_weights
 from game_classifier.models.checkpoint import Checkpoint, load_checkpoint
+from game_classifier.models.refusals import NO_SCORE
 from game_classifier.runtime.runner import load_runner
 from game_classifier.tasks.choose import task_of, task_with
 
@@ -118,6 +119,8 @@ def main() -> None:
         operators, drawn = draw_fold(checkpoint, arguments.output)
         print("\n".join([operators, *(f"written: {path}" for path in drawn)]))
     print(f"testing on {len(judged.frames)} frames of {frames.source}", flush=True)
+    if checkpoint.known is None:
+        print(NO_SCORE)
     conversion = convert(
         checkpoint,
         arguments.output,

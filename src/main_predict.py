@@ -14,6 +14,8 @@ from game_classifier.device import choose_threads
 from game_classifier.errors import InputError
 from game_classifier.frames.decode import FrameError, read_frame
 from game_classifier.lists.manifest import require_same_classes
+from game_classifier.models.refusals import NO_SCORE
+from game_classifier.models.zoo import CLASSIFICATION, task_name
 from game_classifier.pages.tables import summary_table
 from game_classifier.runtime.runner import Runner, load_runner
 from game_classifier.tasks.choose import task_of, task_with
@@ -44,6 +46,8 @@ def main() -> None:
         validate(runner, lists[0], arguments.root, arguments.batch_size, choose_threads(arguments.threads))
     else:
         predict_images(runner, arguments.input)
+    if runner.refusals is None and task_name(runner.network) == CLASSIFICATION:
+        print(NO_SCORE)
 
 
 def validate(runner: Runner, path: Path, root: Path | None, batch_size: int, threads: int) -> None:

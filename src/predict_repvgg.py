@@ -16,7 +16,7 @@ from pathlib import Path
 from game_classifier.command import CommandParser, run_command
 from game_classifier.device import choose_threads
 from game_classifier.errors import InputError
-from game_classifier.models.refusals import require_rate
+from game_classifier.models.refusals import NO_SCORE, require_rate
 from game_classifier.predict.open_lists import find_lists, predict_lists, read_list
 from game_classifier.predict.predict_list import Predictor
 from game_classifier.predict.ray_engine import Job, predict_with_ray
@@ -94,6 +94,8 @@ def predict(arguments: argparse.Namespace) -> None:
     print(f"{total} frames in {len(lists)} list(s), {runner}; {threads} threads, batches of {arguments.batch_size}")
     if weights.name != arguments.weights.name:
         print(f"(from the same conversion as {arguments.weights}, and faster here; --runtime file runs the .pt file)")
+    if runner.refusals is None:
+        print(NO_SCORE)
     start = time.perf_counter()
     if arguments.engine == "ray":
         job = Job(weights, arguments.precision, threads, arguments.batch_size, root, save)

@@ -298,6 +298,20 @@ def test_the_score_is_added_to_a_checkpoint_and_background_frames_teach_it(calib
     assert after.mean() < before.mean() - 0.1
 
 
+def test_commands_on_a_network_without_the_score_say_so(trained, tmp_path, run):
+    frame = trained.dataset / "val" / "green" / "100.jpg"
+    (tmp_path / "list.txt").write_text(f"{frame} 1\n")
+    line = "no frame is refused: the network has no `known` score; tool/fit_known.py adds it"
+    predicted = run(
+        "src/predict_repvgg.py", "-w", trained.best, "--input", tmp_path / "list.txt", "--save", tmp_path / "s"
+    )
+    shown = run("src/main_predict.py", "-w", trained.best, "-i", frame)
+    converted = run("src/main_convert.py", "-w", trained.best, "-o", tmp_path / "pt", "--formats", "pt")
+    for outcome in (predicted, shown, converted):
+        assert outcome.status == 0
+        assert outcome.out.splitlines().count(line) == 1
+
+
 def test_bad_input_of_fit_known_is_one_line(calibrated, trained, tmp_path, run):
     common = ("tool/fit_known.py", "-o", tmp_path / "new.pth")
     assert "refusal rate 0.9" in run(*common, "-w", calibrated.best, "-i", calibrated.dataset, "--refuse", 0.9).error

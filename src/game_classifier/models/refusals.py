@@ -9,6 +9,7 @@ import numpy as np
 from game_classifier.errors import InputError
 
 HIGHEST_RATE = 0.5
+NO_SCORE = "no frame is refused: the network has no `known` score; tool/fit_known.py adds it"
 
 
 @dataclass(frozen=True)
