@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Set up the environment if needed, check the style, and run tests.
 #
-#   bash scripts/test.sh                                runs the fast tests, in about three minutes
+#   bash scripts/test.sh                                runs the fast tests, in about four minutes
 #   bash scripts/test.sh --all                          runs all tests; do this before you merge a change
 #   bash scripts/test.sh tests/test_frames.py -k exif   passes its arguments to pytest, and runs slow tests too
 set -euo pipefail
