@@ -2,11 +2,13 @@
 
 import io
 import runpy
+import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -149,3 +151,21 @@ def run_script(script: str, *arguments: object) -> Outcome:
 def run() -> Callable[..., Outcome]:
     """`run_script`, which fixtures of a wider scope call by its name."""
     return run_script
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Chromium without a window; the test is skipped where it is not installed."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs the Python package playwright")
+    executable = shutil.which("chromium")
+    if not executable:
+        pytest.skip("needs chromium (Debian: apt-get install chromium)")
+    with playwright.sync_playwright() as running:
+        opened = running.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file below `folder`: relative path -> bytes."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}

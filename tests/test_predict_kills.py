@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from conftest import ROOT
+from conftest import ROOT, contents
 
 from game_classifier.datasets.cut_list import write_shards
 
@@ -33,10 +33,6 @@ def lists(tmp_path_factory, trained) -> Path:
 def command(trained, lists: Path, save: Path, *options: object) -> list[str]:
     script = [sys.executable, ROOT / "src" / "predict_repvgg.py", "-w", trained.best, "--input", lists]
     return [str(part) for part in (*script, "--save", save, "--batch-size", 4, *options)]
-
-
-def contents(save: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(save)): path.read_bytes() for path in sorted(save.rglob("*")) if path.is_file()}
 
 
 @pytest.fixture(scope="module")

@@ -517,18 +517,6 @@ def test_the_command_prints_ten_of_many_pairs_and_none_without_labels(tmp_path, 
 # -- in a browser
 
 
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs the Python package playwright")
-    executable = shutil.which("chromium")
-    if not executable:
-        pytest.skip("needs chromium (Debian: apt-get install chromium)")
-    with playwright.sync_playwright() as running:
-        opened = running.chromium.launch(executable_path=executable, args=["--no-sandbox"])
-        yield opened
-        opened.close()
-
-
 class Opened:
     """A page in the browser; at the end it must have asked for nothing and complained of nothing."""
 

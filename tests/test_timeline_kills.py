@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, contents
 from videos import programme, timeline_of, write_video
 
 SCRIPT = "src/predict_stream.py"
@@ -24,10 +24,6 @@ def videos(tmp_path_factory) -> Path:
         write_video(folder / name, programme([(number, 12), ((number + 1) % 3, 12)]))
     (folder / "notes.md").write_text("no video")
     return folder
-
-
-def contents(save: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(save)): path.read_bytes() for path in sorted(save.rglob("*")) if path.is_file()}
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """timeline.html: what the bar, the table and the hover show, in a browser that must load nothing else."""
 
 import io
-import shutil
 
 import numpy as np
 import pytest
@@ -59,18 +58,6 @@ def test_the_page_has_no_outside_resources_and_repeats_itself():
 
 def test_a_long_video_keeps_its_page_small():
     assert len(render_page(values(duration=1e6), rows(300_000), {})) < 2_000_000
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs the Python package playwright")
-    executable = shutil.which("chromium")
-    if not executable:
-        pytest.skip("needs chromium (Debian: apt-get install chromium)")
-    with playwright.sync_playwright() as running:
-        opened = running.chromium.launch(executable_path=executable, args=["--no-sandbox"])
-        yield opened
-        opened.close()
 
 
 def test_the_page_in_a_browser(tmp_path, browser):

@@ -45,8 +45,8 @@ class Objective(Protocol):
         """Augmented frames float32 [n, 3, *size] in 0..255 of `frames` uint8 [n, 3, H, W], and their targets.
 
         `rows` int [n] are the frames' rows of the training list, `progress` in 0..1 is the share of the training's
-        steps that are done. `generator` and torch's and numpy's global
-        generators, which are seeded for each step, are the only sources of chance.
+        steps that are done. `generator` and torch's and numpy's global generators, which are seeded for each step, are
+        the only sources of chance.
         """
         ...
 
