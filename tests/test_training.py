@@ -232,6 +232,7 @@ def test_training_stops_early_when_nothing_gets_better(tmp_path, trained, capsys
 RECIPES = [
     {"precision": "bf16"},
     {"optimizer": "adamw", "lr": 1e-3},
+    {"optimizer": "sgd", "lr": 0.01},
     {"ema_decay": 0.0},
     {"schedule": "one_cycle", "warmup": 0.3, "clip_grad": 1.0, "accumulate": 2},
     {"balance": "loss", "augment": AugmentConfig(mixup=0.2, cutmix=1.0)},
@@ -310,10 +311,10 @@ def test_squeezenet_trains_too(tmp_path, trained):
 @pytest.mark.parametrize(
     ("network", "recipe", "warned"),
     [
-        ("squeezenet1_1", {"lr": 0.1}, True),
-        ("squeezenet1_1", {"lr": 0.01}, False),
+        ("squeezenet1_1", {"lr": 0.1, "optimizer": "sgd"}, True),
+        ("squeezenet1_1", {"lr": 0.01, "optimizer": "sgd"}, False),
         ("squeezenet1_1", {"lr": 0.1, "optimizer": "adamw"}, False),
-        ("repvgg_tiny", {"lr": 0.1}, False),
+        ("repvgg_tiny", {"lr": 0.1, "optimizer": "sgd"}, False),
     ],
 )
 def test_a_rate_that_a_network_without_norm_cannot_bear_is_named(tmp_path, trained, capsys, network, recipe, warned):

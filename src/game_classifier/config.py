@@ -98,18 +98,19 @@ class Config(Strict):
         " classes a larger weight.",
     )
     optimizer: str = Field(
-        "sgd",
-        description="`sgd` (with Nesterov momentum), `adamw`, or any other name of `timm.optim.list_optimizers()`.",
+        "muon",
+        description="`muon`, `sgd` (with Nesterov momentum), `adamw`, or any other name of"
+        " `timm.optim.list_optimizers()`. Each needs its own `lr`: for RepVGG-A0 0.003, 0.1 and 0.001.",
     )
-    lr: Annotated[float, Field(gt=0)] = Field(0.1, description="Highest learning rate, reached after the warm-up.")
+    lr: Annotated[float, Field(gt=0)] = Field(0.003, description="Highest learning rate, reached after the warm-up.")
     schedule: Literal["cosine", "one_cycle"] = Field(
         "cosine",
         description="In the warm-up, `cosine` rises linearly and `one_cycle` along a cosine from `lr` / 25. Both then"
         " fall to 0 along a cosine. Use `warmup` 0.3 with `one_cycle`.",
     )
     warmup: Share = Field(0.1, description="Share of all steps in which the learning rate rises.")
-    momentum: Share = Field(0.9, description="Momentum of SGD.")
-    weight_decay: Natural = Field(1e-4, description="Weight decay. Biases and BatchNorm are not decayed.")
+    momentum: Share = Field(0.9, description="Momentum of Muon and SGD.")
+    weight_decay: Natural = Field(0.02, description="Weight decay. Biases and BatchNorm are not decayed.")
     clip_grad: Natural = Field(0.0, description="Largest norm of a step's gradients. 0: no limit.")
     label_smoothing: Share = Field(0.1, description="Label smoothing of the cross-entropy.")
     ema_decay: Share = Field(
