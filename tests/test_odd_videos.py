@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 from conftest import CLASSES
-from videos import RATE, names_of, programme, timeline_of, write_video
+from videos import RATE, names_of, programme, remux, timeline_of, write_video
 
 from game_classifier.frames.decode import Preprocessing
 from game_classifier.frames.video_frame import hdr_to_sdr, video_pixels
@@ -19,16 +19,6 @@ PARTS = [(0, 12), (1, 12)]
 
 def predict(run, weights, video, folder, *options):
     return run(SCRIPT, "-w", weights, "--input", video, "--save", folder, *options)
-
-
-def remux(source, target, change, format=None) -> None:
-    """Copy a video's packets; `change(packet)` returns the one to write, or None."""
-    with av.open(str(source)) as read, av.open(str(target), "w", format=format) as written:
-        stream = written.add_stream_from_template(read.streams.video[0])
-        for packet in read.demux(video=0):
-            if packet.dts is not None and (packet := change(packet)):
-                packet.stream = stream
-                written.mux(packet)
 
 
 def test_what_is_no_video_ends_with_one_line(tmp_path, run, sure):
