@@ -25,7 +25,7 @@ from game_classifier.errors import InputError
 from game_classifier.runtime.fastest import fastest_file
 from game_classifier.runtime.runner import Runner, load_runner
 from game_classifier.storage import write_json
-from game_classifier.timeline.answers import BATCH_SIZE
+from game_classifier.timeline.answers import BATCH_SIZE, Sample
 from game_classifier.timeline.clock import Clock
 from game_classifier.timeline.contract import UNKNOWN_NAME, read_timeline
 from game_classifier.timeline.decode import look_at
@@ -174,10 +174,13 @@ def speeds(runner: Runner, video: Path) -> dict[str, float]:
     threads = choose_threads(None)
     workers = runner.workers(threads, BATCH_SIZE)
     figures: dict[str, float] = {"every frame decoded: on free processors": decode_all(video)}
+    seen: list[Sample] = []
     for frames in ("key", "auto", "exact"):
-        read_video(Source(str(video)), GridSampler(2.0, frames), workers, runner.preprocessing)  # warms up
+        read_video(Source(str(video)), GridSampler(2.0, frames), workers, runner.preprocessing, seen.append)  # warms up
         start, used = time.perf_counter(), time.process_time()
-        length = read_video(Source(str(video)), GridSampler(2.0, frames), workers, runner.preprocessing).end
+        length = read_video(
+            Source(str(video)), GridSampler(2.0, frames), workers, runner.preprocessing, seen.append
+        ).end
         took, used = time.perf_counter() - start, time.process_time() - used
         figures[f"{frames}: times real time"] = length / took
         figures[f"{frames}: on free processors"] = threads * length / used

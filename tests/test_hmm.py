@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
+from game_classifier.timeline import hmm
 from game_classifier.timeline.hmm import FixedLag, HiddenMarkov, Smoothing, log_emissions
 
 FEW = Smoothing(game_length=30.0)
@@ -32,16 +33,42 @@ def joint_of_all_sequences(model: HiddenMarkov, times, emissions) -> dict[tuple[
     return found
 
 
+def decode(model: HiddenMarkov, times, emissions) -> tuple[np.ndarray, np.ndarray]:
+    return model.decode(times, lambda first, last: emissions[first:last])
+
+
+def posteriors(model: HiddenMarkov, times, emissions) -> np.ndarray:
+    """The probability of each state at each time, given all frames."""
+    stays, likelihoods = model.stays(times), model.likelihoods(emissions, model.weights(times))
+    product = model.forward(model.targets, likelihoods, stays) * model.backward(likelihoods, stays)[0]
+    return product / product.sum(1, keepdims=True)
+
+
+@pytest.mark.parametrize("size", [1, 7, 40])
+def test_blocks_change_nothing(size, monkeypatch):
+    times, emissions = random_frames(40, 5)
+    model = HiddenMarkov(5, Smoothing(game_length=3.0))
+    whole = decode(model, times, emissions)
+    assert len(set(whole[0].tolist())) > 2
+    monkeypatch.setattr(hmm, "BLOCK", size)
+    states, confidences = decode(model, times, emissions)
+    assert states.tolist() == whole[0].tolist()
+    np.testing.assert_allclose(confidences, whole[1], rtol=1e-12)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_viterbi_and_posteriors_are_those_of_all_sequences(seed):
     times, emissions = random_frames(6, 3, seed)
     model = HiddenMarkov(3, FEW)
     joint = joint_of_all_sequences(model, times, emissions)
-    assert tuple(model.viterbi(times, emissions)) == max(joint, key=joint.get)
     expected = np.zeros((6, 4))
     for sequence, value in joint.items():
         expected[range(6), sequence] += value
-    np.testing.assert_allclose(model.posteriors(times, emissions), expected / sum(joint.values()), rtol=1e-9)
+    expected /= sum(joint.values())
+    states, confidences = decode(model, times, emissions)
+    assert tuple(states) == max(joint, key=joint.get)
+    np.testing.assert_allclose(confidences, expected[range(6), states], rtol=1e-9)
+    np.testing.assert_allclose(posteriors(model, times, emissions), expected, rtol=1e-9)
 
 
 def test_with_a_lag_longer_than_the_stream_the_online_answers_are_the_offline_ones():
@@ -50,7 +77,7 @@ def test_with_a_lag_longer_than_the_stream_the_online_answers_are_the_offline_on
     follower = FixedLag(model, 1e6)
     assert not [decided for time, row in zip(times, emissions, strict=True) for decided in follower.add(time, row)]
     decided = follower.finish()
-    expected = model.posteriors(times, emissions)
+    expected = posteriors(model, times, emissions)
     assert [state for _, state, _ in decided] == expected.argmax(1).tolist()
     np.testing.assert_allclose([value for *_, value in decided], expected.max(1), rtol=1e-9)
 
@@ -64,7 +91,7 @@ def test_a_decision_comes_after_the_lag_and_sees_no_later_frame(lag):
     for row, time in enumerate(times):
         for when, state, value in follower.add(time, emissions[row]):
             assert when <= time - lag
-            seen = model.posteriors(times[: row + 1], emissions[: row + 1])[times.tolist().index(when)]
+            seen = posteriors(model, times[: row + 1], emissions[: row + 1])[times.tolist().index(when)]
             assert state == seen.argmax()
             assert value == pytest.approx(seen.max())
             decided.append(when)
@@ -83,7 +110,7 @@ def states_of(probabilities: list[np.ndarray], known: list[float] | None, interv
     model = HiddenMarkov(len(probabilities[0]), Smoothing())
     scores = None if known is None else np.array(known)
     emissions = log_emissions(np.array(probabilities), scores, Smoothing())
-    return model.viterbi(np.arange(len(probabilities)) * interval, emissions).tolist()
+    return decode(model, np.arange(len(probabilities)) * interval, emissions)[0].tolist()
 
 
 @pytest.mark.parametrize("known", [None, [0.97] * 31])
@@ -111,7 +138,6 @@ def test_looking_more_often_is_not_more_evidence():
 
 def test_no_frames_and_one_frame():
     model = HiddenMarkov(4, FEW)
-    assert model.viterbi(np.zeros(0), np.zeros((0, 5))).shape == (0,)
-    assert model.posteriors(np.zeros(0), np.zeros((0, 5))).shape == (0, 5)
+    assert [len(values) for values in decode(model, np.zeros(0), np.zeros((0, 5)))] == [0, 0]
     emissions = log_emissions(sure(2, 4)[None], None, FEW)
-    assert model.viterbi(np.zeros(1), emissions).tolist() == [2]
+    assert decode(model, np.zeros(1), emissions)[0].tolist() == [2]

@@ -9,8 +9,8 @@ from game_classifier.timeline.packets import Codec, Piece
 from game_classifier.timeline.sampling import REORDERING, ROUNDING
 
 MOST_PENDING = 1000  # packets that wait undecoded: bounds the memory where no key frame comes for minutes
-# Decoders that can leave out any frame that no other needs, and show a frame for each packet. VP8 hides some; dav1d, for
-# AV1, takes the choice for a whole video.
+# Decoders that can leave out any frame that no other needs, and show a frame for each packet. VP8 hides some frames;
+# dav1d, for AV1, takes the choice for a whole video.
 SKIPPING = ("h264", "hevc", "mpeg4", "mpeg2video")
 
 

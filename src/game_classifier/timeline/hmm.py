@@ -7,11 +7,13 @@ instead of O(T * S * S), and the time between two samples may vary.
 """
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+BLOCK = 1000  # frames whose beliefs are in memory at a time
 UNKNOWN = -1  # the state in results; in the arrays of this module, it is the last column
 
 
@@ -61,45 +63,63 @@ class HiddenMarkov:
         self.targets = np.full(classes + 1, (1 - smoothing.unknown_share) / classes)  # where a switch leads
         self.targets[-1] = smoothing.unknown_share
 
-    def viterbi(self, times: np.ndarray, emissions: np.ndarray) -> np.ndarray:
-        """The likeliest sequence of states, int64 [T] of columns of `emissions`; times in seconds, rising."""
-        if not len(times):
-            return np.zeros(0, np.int64)
-        stays = self.stays(times)
-        emissions = emissions * self.weights(times)[:, None]
-        came_from = np.zeros(emissions.shape, np.int64)
-        own = np.arange(emissions.shape[1])
-        score = np.log(self.targets) + emissions[0]
-        for step in range(1, len(times)):
-            switched = (1 - stays[step]) * self.targets
-            best = int(score.argmax())
-            same, other = score + np.log(stays[step] + switched), score[best] + np.log(switched)
-            came_from[step] = np.where(same >= other, own, best)
-            score = np.maximum(same, other) + emissions[step]
-        states = np.zeros(len(times), np.int64)
-        states[-1] = score.argmax()
-        for step in range(len(times) - 1, 0, -1):
-            states[step - 1] = came_from[step, states[step]]
-        return states
+    def decode(self, times: np.ndarray, emissions: Callable[[int, int], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """The likeliest sequence of states, and the probability of each of its states given all frames.
 
-    def posteriors(self, times: np.ndarray, emissions: np.ndarray) -> np.ndarray:
-        """The probability of each state at each time, given all frames: float64 [T, C + 1]."""
-        if not len(times):
-            return np.zeros_like(emissions)
-        stays, likelihoods = self.stays(times), self.likelihoods(emissions, self.weights(times))
-        forward = np.zeros_like(likelihoods)
-        forward[0] = _normal(self.targets * likelihoods[0])
-        for step in range(1, len(times)):
-            forward[step] = _normal(self.predict(forward[step - 1], stays[step]) * likelihoods[step])
-        return _normal(forward * self.backward(likelihoods, stays))
+        `times`: seconds, rising, float [T]; `emissions(first, last)`: log-emissions of these frames, float [N, C + 1],
+        asked for twice. Returns columns of the emissions, int64 [T], and float64 [T]. Memory: a byte for each frame and
+        state, and the beliefs of BLOCK frames.
+        """
+        stays, weights = self.stays(times), self.weights(times)
+        blocks = [slice(first, min(first + BLOCK, len(times))) for first in range(0, len(times), BLOCK)]
+        score, belief, before = np.log(self.targets), self.targets, []
+        stayed = np.ones((len(times), len(self.targets)), bool)  # the state before, on the best way to each state
+        best = np.zeros(len(times), np.int64)  # the best state before, which all others come from
+        for block in blocks:
+            own = emissions(block.start, block.stop)
+            before.append(belief)
+            belief = self.forward(belief, self.likelihoods(own, weights[block]), stays[block])[-1]
+            for step in range(block.start, block.stop):
+                if step:
+                    switched = (1 - stays[step]) * self.targets
+                    best[step] = score.argmax()
+                    same, other = score + np.log(stays[step] + switched), score[best[step]] + np.log(switched)
+                    stayed[step] = same >= other
+                    score = np.maximum(same, other)
+                score = score + own[step - block.start] * weights[step]
+        states, confidences = np.zeros(len(times), np.int64), np.zeros(len(times))
+        state, later = score.argmax(), np.ones(len(score))
+        for block, belief in zip(reversed(blocks), reversed(before), strict=True):
+            for step in range(block.stop - 1, block.start - 1, -1):
+                states[step] = state
+                state = state if stayed[step, state] else best[step]
+            factors = self.likelihoods(emissions(block.start, block.stop), weights[block])
+            messages, later = self.backward(factors, stays[block], later)
+            posteriors = _normal(self.forward(belief, factors, stays[block]) * messages)
+            confidences[block] = posteriors[np.arange(len(posteriors)), states[block]]
+        return states, confidences
 
-    def backward(self, likelihoods: np.ndarray, stays: np.ndarray) -> np.ndarray:
-        """What the frames after each one say of its state, up to a factor: float64 [T, C + 1]."""
+    def forward(self, belief: np.ndarray, likelihoods: np.ndarray, stays: np.ndarray) -> np.ndarray:
+        """The belief at each frame, given it and those before; `belief`: before the first. float64 [N, C + 1]."""
+        beliefs = np.zeros_like(likelihoods)
+        for step in range(len(likelihoods)):
+            belief = beliefs[step] = _normal(self.predict(belief, stays[step]) * likelihoods[step])
+        return beliefs
+
+    def backward(
+        self, likelihoods: np.ndarray, stays: np.ndarray, later: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """What the frames after each one say of its state, up to a factor: float64 [N, C + 1].
+
+        `later`: what those after the last say of it. Returns also what all say of the frame before the first.
+        """
         messages = np.ones_like(likelihoods)
-        for step in range(len(likelihoods) - 1, 0, -1):
-            later = messages[step] * likelihoods[step]
-            messages[step - 1] = _normal(stays[step] * later + (1 - stays[step]) * (self.targets @ later))
-        return messages
+        message = messages[-1] if later is None else later
+        for step in range(len(likelihoods) - 1, -1, -1):
+            messages[step] = message
+            seen = message * likelihoods[step]
+            message = _normal(stays[step] * seen + (1 - stays[step]) * (self.targets @ seen))
+        return messages, message
 
     def predict(self, belief: np.ndarray, stay: float) -> np.ndarray:
         """The belief at the next frame, before it is seen."""
@@ -150,7 +170,7 @@ class FixedLag:
         if not count:
             return []
         times, factors, forward = (np.array(each) for each in zip(*self.undecided, strict=True))
-        belief = _normal(forward * self.model.backward(factors, self.model.stays(times)))[:count]
+        belief = _normal(forward * self.model.backward(factors, self.model.stays(times))[0])[:count]
         for _ in range(count):
             self.undecided.popleft()
         states = belief.argmax(1)
