@@ -43,10 +43,10 @@ def main() -> int:
     save = arguments.save.absolute()
     videos = find_videos(Path(arguments.input).absolute()) if is_many(Path(arguments.input)) else {}
     if videos and arguments.engine == "ray":
-        job = Job(weights, arguments.precision, threads, sampling, smoothing)
+        job = Job(weights, arguments.precision, threads, sampling, smoothing, arguments.refuse)
         return report(predict_videos_with_ray(videos, save, job), save)
     runner = load_runner(weights, "auto", arguments.precision)
-    predictor = VideoPredictor(runner, threads, sampling, smoothing)
+    predictor = VideoPredictor(runner, threads, sampling, smoothing, arguments.refuse)
     if videos:
         return report(predict_videos(videos, save, predictor), save)
     predict_one(arguments, predictor, save)
@@ -80,6 +80,13 @@ def make_parser() -> CommandParser:
         default=1200.0,
         metavar="TIME",
         help="how long a game lasts on average, such as 20m; the longer, the fewer changes (default: 20m)",
+    )
+    add(
+        "--refuse",
+        type=float,
+        metavar="RATE",
+        help="share of frames of known games that may look unknown, 0 to 0.5; the higher, the more is called unknown"
+        " (default: 0.02)",
     )
     add("--lag", type=seconds, default=10.0, metavar="TIME", help="of a stream: time until a decision (default: 10 s)")
     add(

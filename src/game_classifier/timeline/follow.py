@@ -173,7 +173,7 @@ class _Decisions:
         if self.damaged:
             self._interrupt(Gap(self.damaged[0], (self.damaged[1] + each.time) / 2, "damaged"))
         self.waiting.append(each)
-        self._settle(self.lag.add(each.time, self.predictor.emissions(each)))
+        self._settle(self.lag.add(each.time, self.predictor.state_emissions(each)))
 
     def so_far(self) -> list[Segment]:
         """The segments up to the last decision."""

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from game_classifier.runtime.runner import Infer, Runner
 from game_classifier.storage import make_folder, remove_abandoned
 from game_classifier.timeline.answers import BATCH_SIZE, Sample
 from game_classifier.timeline.contract import FORMAT, FORMAT_VERSION, sha256, to_dict, write_timeline
-from game_classifier.timeline.hmm import HiddenMarkov, Smoothing, log_emissions
+from game_classifier.timeline.hmm import HiddenMarkov, Smoothing, log_emissions, state_emissions
 from game_classifier.timeline.identity import identify
 from game_classifier.timeline.reading import Reading, read_video
 from game_classifier.timeline.refine import Looked, plan_changes
@@ -25,6 +25,7 @@ from game_classifier.timeline.sampling import GridSampler, ListSampler
 from game_classifier.timeline.segments import Segment, find_changes, find_gaps, make_segments
 from game_classifier.timeline.source import Source
 
+REFUSE = 0.02  # chosen on programmes; refusing single frames at 1% lets too much pass, since a video has many frames
 MOST_PICTURES = 200  # on a page, some 4 kB each
 
 
@@ -39,7 +40,11 @@ class Sampling:
 class VideoPredictor:
     """Makes timelines with one network."""
 
-    def __init__(self, runner: Runner, threads: int, sampling: Sampling, smoothing: Smoothing) -> None:
+    def __init__(
+        self, runner: Runner, threads: int, sampling: Sampling, smoothing: Smoothing, refuse: float | None = None
+    ) -> None:
+        """`refuse` as for `even_known`, which sets `smoothing.even`."""
+        smoothing = replace(smoothing, even=even_known(runner, refuse))
         self.runner = runner
         self.workers = [partial(_answer, runner, infer) for infer in runner.workers(threads, BATCH_SIZE)]
         self.sampling = sampling
@@ -94,7 +99,9 @@ class VideoPredictor:
         rows = samples.rows()
         read = np.flatnonzero(rows["status"] == FrameStatus.OK)
         times = rows["time"][read]
-        states, confidences = self.model.decode(times, lambda first, last: self._emissions(rows[read[first:last]]))
+        states, confidences = self.model.decode(
+            times, lambda first, last: self._state_emissions(rows[read[first:last]])
+        )
         samples.set_states(states, confidences)
         changes = plan_changes(times, states, find_changes(times, states, first.gaps))
         rough = make_segments(times, states, confidences, first.gaps, {}, first.end)
@@ -116,13 +123,32 @@ class VideoPredictor:
         return segments, {number: looked.pictures[time] for number, time in shown.items() if time in looked.pictures}
 
     def emissions(self, sample: Sample) -> np.ndarray:
-        """The log-emissions of a sample that was read, float64 [C + 1]."""
-        known = None if sample.known is None else np.array([sample.known])
-        return log_emissions(sample.probabilities[None], known, self.smoothing)[0]
+        """The log_emissions of a sample that was read, float64 [C + 1]."""
+        return log_emissions(*_scores(sample), self.smoothing)[0]
 
-    def _emissions(self, rows: np.ndarray) -> np.ndarray:
+    def state_emissions(self, sample: Sample) -> np.ndarray:
+        """The state_emissions of a sample that was read, float64 [2 * C + 1]."""
+        return state_emissions(*_scores(sample), self.smoothing)[0]
+
+    def _state_emissions(self, rows: np.ndarray) -> np.ndarray:
         known = None if np.isnan(rows["known"]).any() else rows["known"]
-        return log_emissions(rows["probs"], known, self.smoothing)
+        return state_emissions(rows["probs"], known, self.smoothing)
+
+
+def even_known(runner: Runner, refuse: float | None) -> float:
+    """The `known` score at which a frame speaks for "unknown" as much as for a class.
+
+    It is the threshold that the share `refuse` of the validation frames lies below: 0 to 0.5, by default REFUSE, or the
+    least that the network's thresholds reach. Raises InputError for another one, or if there are no thresholds.
+    """
+    if runner.refusals is None:
+        if refuse is not None:
+            raise InputError(
+                f"{runner.source}: its network does not give the `known` score; leave --refuse out, or add the score"
+                " with tool/fit_known.py"
+            )
+        return 0.5
+    return runner.refusals.threshold(max(REFUSE, runner.refusals.rates[0]) if refuse is None else refuse)
 
 
 def is_finished(folder: Path, origin: dict[str, Any]) -> bool:
@@ -138,6 +164,10 @@ def is_finished(folder: Path, origin: dict[str, Any]) -> bool:
 def _longest(segments: Sequence[Segment]) -> list[int]:
     by_length = sorted(range(len(segments)), key=lambda number: segments[number].start - segments[number].end)
     return sorted(by_length[:MOST_PICTURES])
+
+
+def _scores(sample: Sample) -> tuple[np.ndarray, np.ndarray | None]:
+    return sample.probabilities[None], None if sample.known is None else np.array([sample.known])
 
 
 def _answer(runner: Runner, infer: Infer, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
