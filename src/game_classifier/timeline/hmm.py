@@ -25,7 +25,7 @@ class Smoothing:
     unknown_share: float = 0.3  # of all switches, those to "unknown"
     alike: float = 0.5  # of these, those to something that looks like one of the classes all the time
     error_rate: float = 0.02  # share of frames whose probabilities mean nothing, such as the flash of a loading screen
-    independence: float = 4.0  # seconds after which a frame is new evidence; nearer ones are nearly the same picture
+    independence: float = 2.0  # seconds after which a frame is new evidence; nearer ones are nearly the same picture
     even: float = 0.5  # a `known` that speaks neither for a class nor for "unknown"; see predict_video.even_known
     flat: float = 0.7  # without a `known` score, a frame whose likeliest class has less than this speaks for "unknown"
 
