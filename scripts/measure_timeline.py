@@ -13,13 +13,14 @@ within 3 s of it, and a change is a false switch if there is no boundary within 
 """
 
 import json
+import subprocess
+import sys
 import tempfile
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from bench_timeline import one_reading
 
 from game_classifier.command import CommandParser, positive, run_command
 from game_classifier.console import markdown, percent, progress
@@ -88,11 +89,11 @@ def main() -> None:
     smoothing = Smoothing(game_length=arguments.game_length)
     figures = [measure(runner, videos, truths, interval, smoothing, arguments.refuse) for interval in INTERVALS]
     show(figures)
-    speeds = one_reading(runner, videos[0].absolute())
-    print(f"\nOne reading of {videos[0].name}, every 2 s:\n")
-    print(markdown(["", "value"], [[name, f"{value:.1f}"] for name, value in speeds.items()]))
     if arguments.json:
-        write_json(arguments.json, {"accuracy": figures, "speed": speeds})
+        write_json(arguments.json, figures)
+    print(f"\nOne reading of {videos[0].name}, every 2 s:\n", flush=True)
+    bench = Path(__file__).with_name("bench_timeline.py")
+    subprocess.run([sys.executable, bench, "-w", arguments.weights, "--input", videos[0]], check=True)
 
 
 def record(arguments, class_names: tuple[str, ...]) -> list[Path]:
