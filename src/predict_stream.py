@@ -18,6 +18,7 @@ from pathlib import Path
 
 from game_classifier.command import CommandParser, positive, run_command
 from game_classifier.device import choose_threads
+from game_classifier.models.refusals import require_rate
 from game_classifier.runtime.fastest import fastest_file
 from game_classifier.runtime.runner import load_runner
 from game_classifier.timeline.contract import lines, read_timeline
@@ -35,6 +36,8 @@ UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 def main() -> int:
     """Parse; make one timeline, many, or follow a stream; status 1 when a video of many could not be read."""
     arguments = make_parser().parse_args()
+    if arguments.refuse is not None:
+        require_rate(arguments.refuse)
     sampling = Sampling(arguments.interval, arguments.frames)
     smoothing = Smoothing(game_length=arguments.game_length)
     weights, threads = arguments.weights.absolute(), choose_threads(arguments.threads)
