@@ -18,6 +18,7 @@ from pathlib import Path
 
 from game_classifier.command import CommandParser, positive, run_command
 from game_classifier.device import choose_threads
+from game_classifier.models.refusals import require_rate
 from game_classifier.runtime.fastest import fastest_file
 from game_classifier.runtime.runner import load_runner
 from game_classifier.timeline.contract import lines, read_timeline
@@ -35,6 +36,8 @@ UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 def main() -> int:
     """Parse; make one timeline, many, or follow a stream; status 1 when a video of many could not be read."""
     arguments = make_parser().parse_args()
+    if arguments.refuse is not None:
+        require_rate(arguments.refuse)
     sampling = Sampling(arguments.interval, arguments.frames)
     smoothing = Smoothing(game_length=arguments.game_length)
     weights, threads = arguments.weights.absolute(), choose_threads(arguments.threads)
@@ -43,10 +46,10 @@ def main() -> int:
     save = arguments.save.absolute()
     videos = find_videos(Path(arguments.input).absolute()) if is_many(Path(arguments.input)) else {}
     if videos and arguments.engine == "ray":
-        job = Job(weights, arguments.precision, threads, sampling, smoothing)
+        job = Job(weights, arguments.precision, threads, sampling, smoothing, arguments.refuse)
         return report(predict_videos_with_ray(videos, save, job), save)
     runner = load_runner(weights, "auto", arguments.precision)
-    predictor = VideoPredictor(runner, threads, sampling, smoothing)
+    predictor = VideoPredictor(runner, threads, sampling, smoothing, arguments.refuse)
     if videos:
         return report(predict_videos(videos, save, predictor), save)
     predict_one(arguments, predictor, save)
@@ -80,6 +83,13 @@ def make_parser() -> CommandParser:
         default=1200.0,
         metavar="TIME",
         help="how long a game lasts on average, such as 20m; the longer, the fewer changes (default: 20m)",
+    )
+    add(
+        "--refuse",
+        type=float,
+        metavar="RATE",
+        help="share of frames of known games that may look unknown, 0 to 0.5; the higher, the more is called unknown"
+        " (default: 0.02)",
     )
     add("--lag", type=seconds, default=10.0, metavar="TIME", help="of a stream: time until a decision (default: 10 s)")
     add(

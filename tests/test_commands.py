@@ -113,7 +113,7 @@ def test_help_describes_the_command_and_wrong_use_is_one_line(run, script):
     assert wrong.err.startswith("error: ")
 
 
-@pytest.mark.parametrize("kind", ["bench", "compare"])
+@pytest.mark.parametrize("kind", ["bench", "compare", "measure"])
 def test_help_of_the_scripts_that_measure(run, kind):
     scripts = sorted(path.name for path in (ROOT / "scripts").glob(f"{kind}_*.py"))
     assert scripts

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from conftest import CLASSES, ROOT
 from videos import names_of, programme, timeline_of, write_video
 
 from game_classifier.timeline import follow as follow_module
+from game_classifier.timeline.contract import sha256
 from game_classifier.timeline.follow import Following, follow
 from game_classifier.timeline.hmm import Smoothing
 from game_classifier.timeline.predict_video import Sampling, VideoPredictor
@@ -118,6 +120,62 @@ def test_a_stop_writes_the_timeline(tmp_path, sure, recording):
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 130
     assert names_of(timeline_of(tmp_path))[0] == CLASSES[0]
+
+
+def test_a_kill_leaves_the_files_of_the_last_save(tmp_path, sure, recording):
+    """SIGKILL while the pipe stays open."""
+    script = [sys.executable, ROOT / "src/predict_stream.py", "-w", sure, "--input", "-", "--save", tmp_path]
+    process = subprocess.Popen([*map(str, script), "--lag", "3"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process.stdin.write(recording.read_bytes())
+    process.stdin.flush()
+    saved = tmp_path / "timeline.json"
+    while not saved.exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    timeline = timeline_of(tmp_path)
+    assert timeline["following"] == {"lag": 3.0, "ended": False}
+    assert names_of(timeline)[0] == CLASSES[0]
+    assert timeline["array_sha256"] == sha256(tmp_path / "timeline.npy")
+
+
+def test_every_save_is_a_whole_timeline_of_what_was_told(tmp_path, predictor, recording, monkeypatch):
+    monkeypatch.setattr(follow_module, "SECONDS_BETWEEN_SAVES", 0.0)
+    monkeypatch.setattr(follow_module, "SHARE_OF_SAVING", 1e9)
+    told, saves = [], []
+
+    def tell(event: dict) -> None:
+        told.append(event)
+        if len(told) > 1:  # what the decision before this one left
+            saves.append(timeline_of(tmp_path))
+            assert saves[-1]["array_sha256"] == sha256(tmp_path / "timeline.npy")
+            rows = np.load(tmp_path / "timeline.npy")
+            assert 0 <= saves[-1]["duration"] - rows["time"][-1] <= (2.1 if event["event"] == "end" else 0.001)
+            assert [saves[-1]["class_names"][rows["state"][-1]]] == names_of(saves[-1])[-1:]
+
+    with served(recording.read_bytes()) as url:
+        follow(predictor, Source(url), tmp_path, Following(5.0, 0.0), tell)
+    assert [save["following"]["ended"] for save in saves] == [False, False, True]
+    for save, parts in zip(saves, (1, 2, 3), strict=True):
+        assert names_of(save) == [CLASSES[index] for index, _ in PARTS[:parts]]
+        assert [part["start"] for part in save["segments"]] == [event["time"] for event in told[:parts]]
+    assert 10 < saves[0]["duration"] < saves[1]["segments"][1]["start"] + 1.1
+
+
+def test_saving_takes_a_small_share_of_the_time(tmp_path, predictor, recording, monkeypatch):
+    monkeypatch.setattr(follow_module, "SECONDS_BETWEEN_SAVES", 0.0)
+    saves, write = [], follow_module.write_timeline
+
+    def slowly(*values) -> None:
+        saves.append(values)
+        time.sleep(0.3)
+        write(*values)
+
+    monkeypatch.setattr(follow_module, "write_timeline", slowly)
+    with served(recording.read_bytes()) as url:
+        follow(predictor, Source(url), tmp_path, Following(5.0, 0.0), lambda event: None)
+    assert len(saves) == 2  # with the first decision, and at the end: 0.3 s in 30 s would be allowed
 
 
 def test_a_stream_without_a_readable_frame_leaves_nothing(tmp_path, run, sure):

@@ -5,16 +5,18 @@ import itertools
 import numpy as np
 import pytest
 
-from game_classifier.timeline.hmm import FixedLag, HiddenMarkov, Smoothing, log_emissions
+from game_classifier.timeline import hmm
+from game_classifier.timeline.hmm import FixedLag, HiddenMarkov, Smoothing, state_emissions
 
 FEW = Smoothing(game_length=30.0)
+DEFAULTS = Smoothing()
 
 
 def random_frames(count: int, classes: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Uneven times and log-emissions."""
     random = np.random.default_rng(seed)
     times = np.cumsum(random.uniform(0.5, 6.0, count))
-    return times, log_emissions(random.dirichlet(np.ones(classes) * 0.4, count), random.random(count), FEW)
+    return times, state_emissions(random.dirichlet(np.ones(classes) * 0.4, count), random.random(count), FEW)
 
 
 def joint_of_all_sequences(model: HiddenMarkov, times, emissions) -> dict[tuple[int, ...], float]:
@@ -32,16 +34,42 @@ def joint_of_all_sequences(model: HiddenMarkov, times, emissions) -> dict[tuple[
     return found
 
 
+def decode(model: HiddenMarkov, times, emissions) -> tuple[np.ndarray, np.ndarray]:
+    return model.decode(times, lambda first, last: emissions[first:last])
+
+
+def posteriors(model: HiddenMarkov, times, emissions) -> np.ndarray:
+    """The probability of each class and "unknown" at each time, given all frames."""
+    stays, likelihoods = model.stays(times), model.likelihoods(emissions, model.weights(times))
+    product = model.forward(model.targets, likelihoods, stays) * model.backward(likelihoods, stays)[0]
+    return model.merged(product / product.sum(1, keepdims=True))
+
+
+@pytest.mark.parametrize("size", [1, 7, 40])
+def test_blocks_change_nothing(size, monkeypatch):
+    times, emissions = random_frames(40, 5)
+    model = HiddenMarkov(5, Smoothing(game_length=3.0))
+    whole = decode(model, times, emissions)
+    assert len(set(whole[0].tolist())) > 2
+    monkeypatch.setattr(hmm, "BLOCK", size)
+    states, confidences = decode(model, times, emissions)
+    assert states.tolist() == whole[0].tolist()
+    np.testing.assert_allclose(confidences, whole[1], rtol=1e-12)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_viterbi_and_posteriors_are_those_of_all_sequences(seed):
-    times, emissions = random_frames(6, 3, seed)
+    times, emissions = random_frames(5, 3, seed)
     model = HiddenMarkov(3, FEW)
     joint = joint_of_all_sequences(model, times, emissions)
-    assert tuple(model.viterbi(times, emissions)) == max(joint, key=joint.get)
-    expected = np.zeros((6, 4))
+    expected = np.zeros((5, 4))
     for sequence, value in joint.items():
-        expected[range(6), sequence] += value
-    np.testing.assert_allclose(model.posteriors(times, emissions), expected / sum(joint.values()), rtol=1e-9)
+        expected[range(5), np.minimum(sequence, 3)] += value
+    expected /= sum(joint.values())
+    states, confidences = decode(model, times, emissions)
+    assert states.tolist() == np.minimum(max(joint, key=joint.get), 3).tolist()
+    np.testing.assert_allclose(confidences, expected[range(5), states], rtol=1e-9)
+    np.testing.assert_allclose(posteriors(model, times, emissions), expected, rtol=1e-9)
 
 
 def test_with_a_lag_longer_than_the_stream_the_online_answers_are_the_offline_ones():
@@ -50,7 +78,7 @@ def test_with_a_lag_longer_than_the_stream_the_online_answers_are_the_offline_on
     follower = FixedLag(model, 1e6)
     assert not [decided for time, row in zip(times, emissions, strict=True) for decided in follower.add(time, row)]
     decided = follower.finish()
-    expected = model.posteriors(times, emissions)
+    expected = posteriors(model, times, emissions)
     assert [state for _, state, _ in decided] == expected.argmax(1).tolist()
     np.testing.assert_allclose([value for *_, value in decided], expected.max(1), rtol=1e-9)
 
@@ -64,7 +92,7 @@ def test_a_decision_comes_after_the_lag_and_sees_no_later_frame(lag):
     for row, time in enumerate(times):
         for when, state, value in follower.add(time, emissions[row]):
             assert when <= time - lag
-            seen = model.posteriors(times[: row + 1], emissions[: row + 1])[times.tolist().index(when)]
+            seen = posteriors(model, times[: row + 1], emissions[: row + 1])[times.tolist().index(when)]
             assert state == seen.argmax()
             assert value == pytest.approx(seen.max())
             decided.append(when)
@@ -79,11 +107,16 @@ def sure(index: int, classes: int = 10, probability: float = 0.9) -> np.ndarray:
     return values
 
 
-def states_of(probabilities: list[np.ndarray], known: list[float] | None, interval: float = 2.0) -> list[int]:
-    model = HiddenMarkov(len(probabilities[0]), Smoothing())
+def states_of(
+    probabilities: list[np.ndarray],
+    known: list[float] | None,
+    interval: float = 2.0,
+    smoothing: Smoothing = DEFAULTS,
+) -> list[int]:
+    model = HiddenMarkov(len(probabilities[0]), smoothing)
     scores = None if known is None else np.array(known)
-    emissions = log_emissions(np.array(probabilities), scores, Smoothing())
-    return model.viterbi(np.arange(len(probabilities)) * interval, emissions).tolist()
+    emissions = state_emissions(np.array(probabilities), scores, smoothing)
+    return decode(model, np.arange(len(probabilities)) * interval, emissions)[0].tolist()
 
 
 @pytest.mark.parametrize("known", [None, [0.97] * 31])
@@ -102,6 +135,26 @@ def test_with_a_known_score_sure_frames_of_no_known_game_are_unknown():
     assert states_of(frames, [0.98] * 10 + [0.03] * 10 + [0.98] * 10) == [3] * 10 + [10] * 10 + [4] * 10
 
 
+@pytest.mark.parametrize("classes", [3, 1000])
+def test_short_games_are_not_swallowed_by_unknown_however_many_classes_there_are(classes):
+    """Each game must be told from all others once; that must not make "unknown" cheaper."""
+    frames = [sure(index, classes, 0.98) for index in (0, 1, 2, 0, 1) for _ in range(8)]
+    assert states_of(frames, [0.85] * 40) == [index for index in (0, 1, 2, 0, 1) for _ in range(8)]
+
+
+def test_unknown_parts_that_look_like_a_class_and_ones_that_look_like_none():
+    flicker = [sure(index % 7, 10, 0.6) for index in range(10)]
+    frames = [sure(3)] * 10 + [sure(5)] * 10 + flicker + [sure(4)] * 10
+    assert states_of(frames, [0.9] * 10 + [0.1] * 20 + [0.9] * 10) == [3] * 10 + [10] * 20 + [4] * 10
+
+
+def test_the_even_score_decides_what_is_unknown():
+    frames, known = [sure(3)] * 20, [0.2] * 20
+    assert set(states_of(frames, known)) == {10}
+    assert set(states_of(frames, known, smoothing=Smoothing(even=0.1))) == {3}
+    assert set(states_of(frames, [1e-9] * 20, smoothing=Smoothing(even=0.0))) == {3}  # nothing is refused
+
+
 def test_looking_more_often_is_not_more_evidence():
     """Frames of a fifth of a second are nearly one picture: ten wrong ones in two seconds are no new game."""
     frames = [sure(3)] * 50 + [sure(5)] * 10 + [sure(3)] * 50
@@ -111,7 +164,6 @@ def test_looking_more_often_is_not_more_evidence():
 
 def test_no_frames_and_one_frame():
     model = HiddenMarkov(4, FEW)
-    assert model.viterbi(np.zeros(0), np.zeros((0, 5))).shape == (0,)
-    assert model.posteriors(np.zeros(0), np.zeros((0, 5))).shape == (0, 5)
-    emissions = log_emissions(sure(2, 4)[None], None, FEW)
-    assert model.viterbi(np.zeros(1), emissions).tolist() == [2]
+    assert [len(values) for values in decode(model, np.zeros(0), np.zeros((0, 9)))] == [0, 0]
+    emissions = state_emissions(sure(2, 4)[None], None, FEW)
+    assert decode(model, np.zeros(1), emissions)[0].tolist() == [2]

@@ -8,10 +8,13 @@ import av
 import numpy as np
 import pytest
 from conftest import CLASSES
-from videos import RATE, names_of, programme, timeline_of, write_video
+from videos import RATE, names_of, programme, remux, timeline_of, write_video
 
 from game_classifier.frames.decode import Preprocessing
 from game_classifier.frames.video_frame import hdr_to_sdr, video_pixels
+from game_classifier.timeline.clock import Clock
+from game_classifier.timeline.packets import read_pieces
+from game_classifier.timeline.sampling import GridSampler
 
 SCRIPT = "src/predict_stream.py"
 PARTS = [(0, 12), (1, 12)]
@@ -21,14 +24,16 @@ def predict(run, weights, video, folder, *options):
     return run(SCRIPT, "-w", weights, "--input", video, "--save", folder, *options)
 
 
-def remux(source, target, change, format=None) -> None:
-    """Copy a video's packets; `change(packet)` returns the one to write, or None."""
-    with av.open(str(source)) as read, av.open(str(target), "w", format=format) as written:
-        stream = written.add_stream_from_template(read.streams.video[0])
-        for packet in read.demux(video=0):
-            if packet.dts is not None and (packet := change(packet)):
-                packet.stream = stream
-                written.mux(packet)
+def write_music_with_cover(path):
+    with av.open(str(path), "w", format="mp4") as written:
+        music, cover = written.add_stream("aac", rate=8000), written.add_stream("mjpeg", rate=1)
+        cover.width, cover.height, cover.pix_fmt = 16, 16, "yuvj420p"
+        cover.disposition = av.stream.Disposition.attached_pic
+        picture = av.VideoFrame.from_ndarray(np.zeros((16, 16, 3), np.uint8), format="rgb24")
+        sound = av.AudioFrame.from_ndarray(np.zeros((1, 8000), np.float32), format="fltp", layout="mono")
+        sound.rate, sound.pts = 8000, 0
+        for stream, frame in ((cover, picture), (cover, None), (music, sound), (music, None)):
+            written.mux(stream.encode(frame))
 
 
 def test_what_is_no_video_ends_with_one_line(tmp_path, run, sure):
@@ -38,11 +43,18 @@ def test_what_is_no_video_ends_with_one_line(tmp_path, run, sure):
     (tmp_path / "empty.mp4").touch()
     (tmp_path / "text.mp4").write_text("this is no video\n" * 100)
     whole = write_video(tmp_path / "whole.mp4", programme([(0, 2)])).read_bytes()
+    data = write_video(tmp_path / "whole.mkv", programme([(0, 2)])).read_bytes()
+    (tmp_path / "header.mkv").write_bytes(data[: data.index(b"\x1f\x43\xb6\x75")])  # the first cluster
+    remux(tmp_path / "whole.mp4", tmp_path / "rest.mkv", lambda packet: None if packet.is_keyframe else packet)
+    write_music_with_cover(tmp_path / "music.m4a")
     (tmp_path / "cut.mp4").write_bytes(whole[: len(whole) // 2])  # its index stood at the end
     for name, complaint in {
         "sound.wav": "has no video stream (audio in it)",
         "empty.mp4": "is empty",
         "text.mp4": "not a video that FFmpeg can read",
+        "header.mkv": "not a video that FFmpeg can read",
+        "rest.mkv": "no frame can be read, it has no frames",
+        "music.m4a": "has no video stream (only a cover picture in it)",
         "cut.mp4": "not a video that FFmpeg can read, or its header is damaged",
     }.items():
         assert predict(run, sure, tmp_path / name, tmp_path / "out").error.startswith(f"{tmp_path / name}: {complaint}")
@@ -162,6 +174,26 @@ def test_a_turned_picture_is_shown_upright(tmp_path, degrees):
         pixels = video_pixels(frame, frame.rotation, Preprocessing(64, 96))
     assert pixels[:, :40, 0].mean() > 200
     assert pixels[:, 56:, 2].mean() > 200
+
+
+def test_a_turned_video_is_turned_back_while_it_is_read(tmp_path):
+    path = write_video(tmp_path / "turned.mp4", programme([(0, 3)]), rotation=90)
+    with av.open(str(path)) as container:
+        pieces = list(read_pieces(container, container.streams.video[0], Clock(RATE), GridSampler(1.0, "key"), 5.0))
+    assert {piece.group.codec.rotation % 360 for piece in pieces} == {90}
+
+
+def test_hdr_video_is_shown_as_a_screen_shows_it(tmp_path, run, sure):
+    """White of 203 nits, in 10 bits and BT.2020, and a red that is a class."""
+    colours = {"x264-params": "colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc"}
+    grey = np.full((90, 160, 3), round(0.58 * 255), np.uint8)
+    path = write_video(tmp_path / "white.mkv", [grey] * 5, pixels="yuv420p10le", options=colours)
+    with av.open(str(path)) as container:
+        frame = next(container.decode(video=0))
+        assert video_pixels(frame, 0, Preprocessing(64, 96)).min() > 240
+    write_video(tmp_path / "games.mkv", programme(PARTS), pixels="yuv420p10le", options=colours)
+    assert predict(run, sure, tmp_path / "games.mkv", tmp_path / "out").status == 0
+    assert names_of(timeline_of(tmp_path / "out")) == [CLASSES[0], CLASSES[1]]
 
 
 def test_hdr_white_becomes_white():

@@ -102,6 +102,19 @@ def test_a_known_score_makes_unknown_parts(tmp_path, run, sure, video, monkeypat
     assert np.isfinite(rows["known"]).all()
 
 
+def test_the_network_s_own_thresholds_say_what_is_unknown(tmp_path, run, calibrated, sure, video):
+    from game_classifier.models.checkpoint import load_checkpoint
+
+    refusals = load_checkpoint(calibrated.best).refusals
+    options = ("-w", calibrated.best, "--input", video, "--save", tmp_path)
+    for rate in (None, 0.5):
+        assert run(SCRIPT, *options, *([] if rate is None else ["--refuse", rate])).status == 0
+        assert timeline_of(tmp_path)["smoothing"]["even"] == refusals.threshold(rate or max(0.02, refusals.rates[0]))
+    assert "refusal rate 0.7" in run(SCRIPT, *options, "--refuse", "0.7").error
+    weights = ("-w", sure, "--input", video, "--save", tmp_path)
+    assert "does not give the `known` score; leave --refuse out" in run(SCRIPT, *weights, "--refuse", "0.1").error
+
+
 def test_wrong_use_is_one_line(run, sure, tmp_path):
     assert "not a time such as" in run(SCRIPT, "-w", sure, "--input", "x", "--save", tmp_path, "--interval", "0").err
     assert run(SCRIPT, "-w", sure, "--input", tmp_path / "no.mp4", "--save", tmp_path).error.startswith(

@@ -47,3 +47,8 @@ def test_a_gap_is_left_out():
     assert len(sampler.until(5.0, "nothing")) == 3
     sampler.skip_to(20.5)
     assert [each.time for each in sampler.until(25.0, "nothing")] == [22.0, 24.0]
+
+
+def test_a_rare_moment_waits_only_some_seconds_for_a_key_frame():
+    """Otherwise minutes of packets would wait with it."""
+    assert [each.time for each in GridSampler(300.0, "auto").until(311.0, "more frames")] == [0.0, 300.0]

@@ -1,7 +1,7 @@
 """Videos that tests make themselves with PyAV, and reading their timelines."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -62,6 +62,17 @@ def write_video(
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
+
+
+def remux(source: Path, target: Path, change: Callable, extradata: Callable = bytes) -> None:
+    """Copy a video's packets; `change(packet)` returns the one to write, or None; `extradata` changes the header."""
+    with av.open(str(source)) as read, av.open(str(target), "w") as written:
+        stream = written.add_stream_from_template(read.streams.video[0])
+        stream.codec_context.extradata = extradata(stream.codec_context.extradata)
+        for packet in read.demux(video=0):
+            if packet.dts is not None and (packet := change(packet)):
+                packet.stream = stream
+                written.mux(packet)
 
 
 def timeline_of(folder: Path) -> dict:

@@ -35,3 +35,8 @@ def table(title: str, header: list[str], rows: list[list[str]], first_number: in
     for column in range(first_number, len(header)):
         drawn.justify_columns[column] = "right"
     return drawn.table
+
+
+def markdown(header: list[str], rows: list[list[str]]) -> str:
+    """One table as Markdown."""
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *rows))

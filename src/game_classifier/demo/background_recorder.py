@@ -8,7 +8,7 @@ import tempfile
 import zlib
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +116,17 @@ def plan(games: tuple[str, ...], recording: BackgroundRecording, screens: Path) 
             name = re.sub(r"\W+", "_", game.rpartition(":")[2])
             seeds = np.random.SeedSequence([recording.seed, episode, zlib.crc32(game.encode())])
             yield Episode(game, min(recording.per_episode, share - taken), seeds, screens / f"{name}_{episode:02d}")
+
+
+def play_screens(
+    source: Source, game: str, count: int, every: int, seeds: np.random.SeedSequence, environment: Path
+) -> Iterator[Image.Image]:
+    """Yield `count` RGB screens of one episode, `every` steps apart. Raises SetupError and PlayError."""
+    with tempfile.TemporaryDirectory() as folder:
+        episode = Episode(game, count, seeds, Path(folder) / "screens")
+        _play(python_of(source, environment), replace(source, every=every), [episode], Path(folder))
+        for path in sorted(episode.folder.glob("*.png")):
+            yield Image.open(path)
 
 
 def _play(python: Path, source: Source, episodes: list[Episode], folder: Path) -> None:

@@ -12,6 +12,7 @@ from game_classifier.pages.page import render
 
 TEMPLATE = "timeline.html.j2"
 CLASSES_OF_A_FRAME = 3
+BLOCK = 1000  # frames that are sorted at a time
 FRAMES_IN_THE_PAGE = 20_000  # half a megabyte; of longer videos, every second or third ... frame
 TICKS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)  # seconds between labels
 MOST_TICKS = 10
@@ -96,7 +97,8 @@ def _ticks(duration: float) -> list[dict[str, Any]]:
 def _data(values: dict[str, Any], rows: np.ndarray, duration: float, colours: dict[int, str]) -> dict[str, Any]:
     """What the script of the page needs: the likeliest classes of each frame, and colours."""
     rows = rows[:: -(-len(rows) // FRAMES_IN_THE_PAGE) or 1]
-    best = np.argsort(-rows["probs"], axis=1, kind="stable")[:, :CLASSES_OF_A_FRAME]
+    blocks = (rows["probs"][first : first + BLOCK] for first in range(0, len(rows), BLOCK))
+    best = np.concatenate([np.argsort(-block, axis=1, kind="stable")[:, :CLASSES_OF_A_FRAME] for block in blocks])
     used = sorted(set(best.ravel().tolist()))
     place = {index: position for position, index in enumerate(used)}
     shares = np.rint(100 * np.take_along_axis(rows["probs"], best, 1)).astype(int)

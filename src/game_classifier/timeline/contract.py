@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from html import escape
 from pathlib import Path
@@ -11,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from game_classifier.storage import replacing, write_csv, write_json, write_text
-from game_classifier.timeline.answers import Sample
 from game_classifier.timeline.clock import Gap
 from game_classifier.timeline.hmm import UNKNOWN
 from game_classifier.timeline.segments import Segment
@@ -25,25 +25,6 @@ def row_type(classes: int) -> np.dtype:
     """The dtype of a row of timeline.npy."""
     fields = [("time", "f8"), ("pred", "i4"), ("score", "f4"), ("status", "u1"), ("known", "f4")]
     return np.dtype([*fields, ("state", "i4"), ("confidence", "f4"), ("probs", "f4", (classes,))])
-
-
-def rows_of(samples: Sequence[Sample], states: np.ndarray, confidences: np.ndarray, classes: int) -> np.ndarray:
-    """One row for each sample, read or not; `states` and `confidences` are those of the samples that were read."""
-    rows = np.zeros(len(samples), row_type(classes))
-    rows["pred"] = rows["state"] = -1
-    rows["known"] = np.nan
-    read = np.array([sample.probabilities is not None for sample in samples], bool)
-    rows["time"] = [sample.time for sample in samples]
-    rows["status"] = [sample.status for sample in samples]
-    if read.any():
-        probabilities = np.stack([each.probabilities for each in samples if each.probabilities is not None])
-        rows["probs"][read] = probabilities
-        rows["pred"][read] = probabilities.argmax(1)
-        rows["score"][read] = probabilities.max(1)
-        rows["known"][read] = [np.nan if each.known is None else each.known for each in samples if each.status == 0]
-        rows["state"][read] = np.where(states == classes, UNKNOWN, states)
-        rows["confidence"][read] = confidences
-    return rows
 
 
 def to_dict(segments: Sequence[Segment], gaps: Sequence[Gap], names: Sequence[str]) -> dict[str, Any]:
@@ -73,25 +54,26 @@ def name_of(state: int, names: Sequence[str]) -> dict[str, Any]:
     return {"class": names[state], "index": state}
 
 
-def write_timeline(folder: Path, values: dict[str, Any], rows: np.ndarray) -> None:
-    """Write timeline.csv, .vtt and .npy, then timeline.json with `values`: a timeline without it is not finished."""
-    write_texts(folder, values)
-    with replacing(folder / "timeline.npy") as temporary, temporary.open("wb") as file:
-        np.lib.format.write_array(file, rows, allow_pickle=False)
-    finish(folder, values)
+def write_timeline(folder: Path, values: dict[str, Any], rows: np.ndarray, page: str) -> None:
+    """Write timeline.npy (`rows`), .csv, .vtt, .html (`page`) and .json (`values`).
 
-
-def write_texts(folder: Path, values: dict[str, Any]) -> None:
-    """Write timeline.csv and timeline.vtt."""
+    All are written before one of them appears. timeline.json comes last: a timeline without it is not finished, and it
+    never describes other files than those beside it.
+    """
     parts = sorted([*values["segments"], *values["gaps"]], key=lambda part: part["start"])
     columns = ("start", "end", "class", "index", "confidence", "reason")
-    write_csv(folder / "timeline.csv", columns, ([part.get(column, "") for column in columns] for part in parts))
-    write_text(folder / "timeline.vtt", chapters(values["segments"]))
-
-
-def finish(folder: Path, values: dict[str, Any]) -> None:
-    """Write timeline.json, with the hash of timeline.npy."""
-    write_json(folder / "timeline.json", values | {"array_sha256": sha256(folder / "timeline.npy")})
+    with ExitStack() as files:  # the first appears last
+        json_file, npy, csv_file, vtt, html = (
+            files.enter_context(replacing(folder / f"timeline.{ending}"))
+            for ending in ("json", "npy", "csv", "vtt", "html")
+        )
+        with npy.open("wb") as file:
+            np.lib.format.write_array(file, rows, allow_pickle=False)
+        write_csv(csv_file, columns, ([part.get(column, "") for column in columns] for part in parts))
+        write_text(vtt, chapters(values["segments"]))
+        write_text(html, page)
+        write_json(json_file, values | {"array_sha256": sha256(npy)})
+        (folder / "timeline.json").unlink(missing_ok=True)
 
 
 def read_timeline(folder: Path) -> dict[str, Any]:

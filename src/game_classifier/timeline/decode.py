@@ -6,10 +6,12 @@ from dataclasses import dataclass
 import av
 
 from game_classifier.timeline.packets import Codec, Piece
-from game_classifier.timeline.sampling import REORDERING
+from game_classifier.timeline.sampling import REORDERING, ROUNDING
 
 MOST_PENDING = 1000  # packets that wait undecoded: bounds the memory where no key frame comes for minutes
-FRAME = 0.001  # seconds; timestamps are rounded
+# Decoders that can leave out any frame that no other needs, and show a frame for each packet. VP8 hides some frames;
+# dav1d, for AV1, takes the choice for a whole video.
+SKIPPING = ("h264", "hevc", "mpeg4", "mpeg2video")
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ def look_at(piece: Piece) -> list[Look]:
 
 
 class _GroupDecoder:
-    """Decodes as little as the moments need."""
+    """Decodes as little as the moments need: frames that neither a moment nor another frame needs are left out."""
 
     def __init__(self, codec: Codec, start: float) -> None:
         self.codec = codec
@@ -46,18 +48,24 @@ class _GroupDecoder:
         self.context: av.VideoCodecContext | None = None
         self.pending: deque[tuple[float, av.Packet]] = deque()  # not decoded yet
         self.times: list[float] = []  # of the packets since the last moment
+        self.wanted: set[float] = set()  # times of the frames that the moments of a piece show
+        self.keep_from = start  # later pieces may want frames from here on
         self.decoded: deque[tuple[float, av.VideoFrame]] = deque()  # after the last moment, in order
         self.shown: tuple[float, av.VideoFrame | None] = (start, None)
 
     def look_at(self, piece: Piece) -> list[Look]:
         self.pending += piece.packets
         self.times += [time for time, _ in piece.packets]
-        looks = [
-            Look(moment.time, self._key_frame(piece) if moment.key else self._frame_at(moment.time, piece.last))
-            for moment in piece.moments
-        ]
+        self.wanted = {self._shown_at(moment.time) for moment in piece.moments if not moment.key}
+        self.keep_from = float("inf") if piece.last else max(self.wanted, default=self.start)
+        looks = []
+        for moment in piece.moments:
+            final = piece.last and moment is piece.moments[-1]
+            frame = self._key_frame(piece) if moment.key else self._frame_at(moment.time, piece.last, final)
+            looks.append(Look(moment.time, frame))
+        self.keep_from = float("inf")  # no moment comes so late
         while len(self.pending) > MOST_PENDING:
-            self._decode_next(self.pending[0][0] + 2 * REORDERING)
+            self._decode_next()
         return looks
 
     def _key_frame(self, piece: Piece) -> av.VideoFrame | None:
@@ -69,24 +77,37 @@ class _GroupDecoder:
             return None
         return frames[0] if frames and not frames[0].is_corrupt else None
 
-    def _frame_at(self, time: float, last: bool) -> av.VideoFrame | None:
-        """The frame that is shown at `time`, or None if it is damaged."""
-        while self.pending and not (self.decoded and self.decoded[-1][0] > time + FRAME):
-            self._decode_next(time)
-        if last and not self.pending and not (self.decoded and self.decoded[-1][0] > time + FRAME):
-            self._receive(None)
-        while self.decoded and self.decoded[0][0] <= time + FRAME:
-            self.shown = self.decoded.popleft()
-        expected = max((each for each in self.times if each <= time + FRAME), default=self.start)
+    def _frame_at(self, time: float, last: bool, final: bool) -> av.VideoFrame | None:
+        """The frame that is shown at `time`, or None if it is damaged.
+
+        `last`: no packets of the group follow. `final`: no moments either, so the decoder need not go on.
+        """
+        expected = self._shown_at(time)
         self.times = [each for each in self.times if each >= expected]
+        sent = None
+        while self.pending and not self._has(expected) and not (final and sent == expected):
+            sent = self._decode_next()
+        if last and not self._has(expected) and (final or not self.pending):
+            self._receive(None)
+        while self.decoded and self.decoded[0][0] <= time + ROUNDING:
+            self.shown = self.decoded.popleft()
         return self.shown[1] if self.shown[0] >= expected - REORDERING else None
 
-    def _decode_next(self, wanted: float) -> None:
-        """Decode a packet; frames that no other needs are left out while `wanted` is far."""
+    def _shown_at(self, time: float) -> float:
+        """The time of the frame that is shown at `time`; its packet came, see Sampler.until."""
+        return max((each for each in self.times if each <= time + ROUNDING), default=self.start)
+
+    def _has(self, time: float) -> bool:
+        return bool(self.decoded) and self.decoded[-1][0] >= time - ROUNDING
+
+    def _decode_next(self) -> float:
+        """Decode a packet; returns the time of its frame."""
         self.context = self.context or _open(self.codec)
         time, packet = self.pending.popleft()
-        self.context.skip_frame = "NONREF" if time < wanted - REORDERING else "DEFAULT"
+        if self.codec.name in SKIPPING:
+            self.context.skip_frame = "DEFAULT" if time in self.wanted or time >= self.keep_from else "NONREF"
         self._receive(packet)
+        return time
 
     def _receive(self, packet: av.Packet | None) -> None:
         self.context = self.context or _open(self.codec)
@@ -98,7 +119,7 @@ class _GroupDecoder:
             if frame.pts is None or frame.is_corrupt:
                 continue
             time = frame.pts * self.codec.tick
-            if time >= self.start - FRAME:  # earlier ones of an open group lack what they were predicted from
+            if time >= self.start - ROUNDING:  # earlier ones of an open group lack what they were predicted from
                 self.decoded.append((time, frame))
 
 
@@ -109,5 +130,7 @@ def _open(codec: Codec) -> av.VideoCodecContext:
     context.width, context.height = codec.size
     if codec.pixel_format:
         context.pix_fmt = codec.pixel_format
+    if codec.name == "h264":  # where it does not tell how far frames are reordered: as far as they may be
+        context.options = {"strict": "strict"}
     context.thread_count = 1  # a group runs in one thread; other threads run other groups
     return context

@@ -1,7 +1,7 @@
 """Following a live stream or a pipe: a decision some seconds after each frame, in memory that does not grow.
 
-Each change is told at once as a JSON line; the files of a timeline are written at the end. What was told is never
-changed.
+Each change is told at once as a JSON line, and never changed. The files of a timeline are written every minute and at
+the end, so that a kill loses no more.
 """
 
 import json
@@ -13,28 +13,30 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import av
-import numpy as np
 
 from game_classifier.errors import InputError, Interrupted
 from game_classifier.frames.decode import FrameStatus
 from game_classifier.pages.timeline_page import render_page
-from game_classifier.storage import make_folder, remove_abandoned, replacing, write_text
+from game_classifier.storage import make_folder, remove_abandoned
 from game_classifier.timeline.answers import Sample, answer_pieces
 from game_classifier.timeline.clock import Clock, Gap
-from game_classifier.timeline.contract import finish, name_of, row_type, rows_of, to_dict, write_texts
+from game_classifier.timeline.contract import name_of, to_dict, write_timeline
 from game_classifier.timeline.hmm import FixedLag
 from game_classifier.timeline.identity import describe, frame_rate
 from game_classifier.timeline.packets import Piece, read_pieces
 from game_classifier.timeline.predict_video import VideoPredictor
+from game_classifier.timeline.sample_file import SampleFile, open_samples
 from game_classifier.timeline.sampling import GridSampler, Sampler
 from game_classifier.timeline.segments import Segment
 from game_classifier.timeline.source import Source, video_streams
 
 LONGEST_PIECE = 0.5  # seconds: what waits for its piece is not decided
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0  # seconds between two attempts to connect
+SECONDS_BETWEEN_SAVES = 60.0  # the first comes with the first decision
+SHARE_OF_SAVING = 0.01  # of the time, at most: after days, a save takes seconds
 
 Tell = Callable[[dict[str, Any]], None]
 
@@ -61,32 +63,38 @@ def follow(predictor: VideoPredictor, source: Source, folder: Path, following: F
     make_folder(folder)
     remove_abandoned(folder)
     (folder / "timeline.json").unlink(missing_ok=True)
-    classes = len(predictor.runner.class_names)
     clock, video = Clock(25.0), {}
     sampler = GridSampler(predictor.sampling.interval, predictor.sampling.frames)
     pieces = _pieces(source, sampler, clock, video, following.patience)
+    origin = predictor.origin | {"identity": {"path": source.name}, "model": str(predictor.runner.source)}
     interrupted = False
-    with replacing(folder / "timeline.npy") as temporary, temporary.open("w+b") as file:
-        rows = _Rows(file, classes)
-        decisions = _Decisions(predictor, following.lag, rows, tell)
+    with open_samples(folder, len(predictor.runner.class_names)) as samples:
+        decisions = _Decisions(predictor, following.lag, samples, tell)
+
+        def save(segments: list[Segment], end: float, ended: bool) -> None:
+            values = origin | {"following": {"lag": following.lag, "ended": ended}}
+            values |= {"video": video, "duration": round(end, 3)}
+            values |= to_dict(segments, decisions.gaps, predictor.runner.class_names)
+            rows = samples.rows()
+            write_timeline(folder, values, rows, render_page(values, rows, {}))
+
+        next_save = 0.0
         with _termination_as_interrupt():
             try:
                 for each in answer_pieces(pieces, predictor.workers, predictor.runner.preprocessing):
                     decisions.add(each)
+                    start = time.monotonic()
+                    if start >= next_save and (segments := decisions.so_far()):
+                        save(segments, segments[-1].end, ended=False)
+                        end = time.monotonic()
+                        next_save = end + max(SECONDS_BETWEEN_SAVES, (end - start) / SHARE_OF_SAVING)
             except KeyboardInterrupt:
                 interrupted = True
         segments = decisions.finish(clock.end)
         if not segments:
             raise InputError(f"{source.name}: no frame could be read; check that it sends video")
-        rows.close()
-    values = predictor.origin | {"identity": {"path": source.name}, "model": str(predictor.runner.source)}
-    values |= {"following": {"lag": following.lag}, "video": video, "duration": round(clock.end, 3)}
-    values |= to_dict(segments, decisions.gaps, predictor.runner.class_names)
-    write_texts(folder, values)
-    table = np.load(folder / "timeline.npy", mmap_mode="r")
-    write_text(folder / "timeline.html", render_page(values, table, {}))
-    finish(folder, values)
-    tell({"event": "end", "time": values["duration"]})
+        save(segments, clock.end, ended=True)
+    tell({"event": "end", "time": round(clock.end, 3)})
     if interrupted:
         raise Interrupted(f"stopped; the timeline up to here is in {folder}")
 
@@ -128,14 +136,18 @@ class _Open:
     confidence: float = 0.0  # summed
     samples: int = 0
 
+    def until(self, end: float) -> Segment:
+        """What it is if it ends there."""
+        return Segment(self.start, end, self.state, self.confidence / self.samples, range(0))
+
 
 class _Decisions:
     """From samples to decided segments; holds the samples of the lag, the segments and the gaps."""
 
-    def __init__(self, predictor: VideoPredictor, lag: float, rows: "_Rows", tell: Tell) -> None:
+    def __init__(self, predictor: VideoPredictor, lag: float, samples: SampleFile, tell: Tell) -> None:
         self.predictor = predictor
         self.lag = FixedLag(predictor.model, lag)
-        self.rows = rows
+        self.samples = samples
         self.tell = tell
         self.waiting: deque[Sample] = deque()  # read, but not decided
         self.segments: list[Segment] = []
@@ -156,13 +168,16 @@ class _Decisions:
             self._settle(self.lag.finish())
             start = self.damaged[0] if self.damaged else (self.decided + each.time) / 2
             self.damaged = start, each.time
-            self.rows.add(each)
+            self.samples.add(each)
             return
         if self.damaged:
             self._interrupt(Gap(self.damaged[0], (self.damaged[1] + each.time) / 2, "damaged"))
         self.waiting.append(each)
-        _, emissions = self.predictor.emissions([each])
-        self._settle(self.lag.add(each.time, emissions[0]))
+        self._settle(self.lag.add(each.time, self.predictor.state_emissions(each)))
+
+    def so_far(self) -> list[Segment]:
+        """The segments up to the last decision."""
+        return [*self.segments, *([self.open.until(self.decided)] if self.open else [])]
 
     def finish(self, end: float) -> list[Segment]:
         """Decide and close what is left; all segments."""
@@ -175,7 +190,7 @@ class _Decisions:
     def _settle(self, decided: list[tuple[float, int, float]]) -> None:
         """Take the decisions for the first of the waiting samples."""
         for when, state, confidence in decided:
-            self.rows.add(self.waiting.popleft(), state, confidence)
+            self.samples.add(self.waiting.popleft(), state, confidence)
             if self.open is None or self.open.state != state:
                 after_gap = self.gaps[-1].end if self.gaps else 0.0
                 start = (self.decided + when) / 2 if self.open else after_gap
@@ -196,36 +211,8 @@ class _Decisions:
 
     def _close(self, end: float) -> None:
         if self.open:
-            mean = self.open.confidence / self.open.samples
-            self.segments.append(Segment(self.open.start, end, self.open.state, mean, range(0)))
+            self.segments.append(self.open.until(end))
         self.open = None
-
-
-class _Rows:
-    """timeline.npy, row by row: its header keeps room for the number of rows, which the end brings."""
-
-    def __init__(self, file: IO[bytes], classes: int) -> None:
-        self.file = file
-        self.classes = classes
-        self.count = 0
-        self._write_header()
-
-    def add(self, sample: Sample, state: int = 0, confidence: float = 0.0) -> None:
-        """Append the row of a sample; `state` and `confidence` count if it was read."""
-        read = int(sample.status == FrameStatus.OK)
-        rows = rows_of([sample], np.array([state] * read), np.array([confidence] * read), self.classes)
-        self.file.write(rows.tobytes())
-        self.count += 1
-
-    def close(self) -> None:
-        """Write the number of rows."""
-        self.file.seek(0)
-        self._write_header()
-
-    def _write_header(self) -> None:
-        dtype = np.lib.format.dtype_to_descr(row_type(self.classes))
-        header = {"descr": dtype, "fortran_order": False, "shape": (self.count,)}
-        np.lib.format.write_array_header_1_0(self.file, header)
 
 
 @contextmanager

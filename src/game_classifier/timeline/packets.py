@@ -57,26 +57,33 @@ def read_pieces(
 ) -> Iterator[Piece | Gap]:
     """Yield the whole video in order, in pieces of at most `longest` seconds.
 
-    Packets before the first key frame cannot be decoded and are skipped, and so is damage in the container. Raises the
-    error of FFmpeg where a connection breaks.
+    Packets before the first key frame cannot be decoded and are skipped, and so is damage in the container. A video
+    whose second "key frame" needs the frames before it, as with periodic intra refresh, is one group. Raises the error
+    of FFmpeg where a connection breaks.
     """
     piece: Piece | None = None
     codec: Codec | None = None
+    independent: bool | None = None  # key frames; None: only one was seen
     for packet in _packets(container, stream):
-        if codec is None and not packet.is_keyframe:
-            continue
-        codec = codec or _codec(stream, packet)
+        if codec is None:
+            if not packet.is_keyframe:
+                continue
+            codec, starts = _codec(stream, packet), True
+        else:
+            if packet.is_keyframe and independent is None:
+                independent = bool(_decode_alone(stream, packet))
+            starts = packet.is_keyframe and independent
         time, decoded, gap = clock.place(packet)
-        if piece and (packet.is_keyframe or gap):
+        if piece and (starts or gap):
             ends = gap.start if gap else time
             piece.moments += sampler.until(ends, "nothing" if gap else "a key frame")
-            piece.last = packet.is_keyframe
+            piece.last = starts
             yield piece
             piece = None if piece.last else Piece(piece.group, piece.number + 1, time)
         if gap:
             yield gap
             sampler.skip_to(gap.end)
-        if packet.is_keyframe:
+        if starts:
             piece = Piece(Group(codec, time), 0, time, [(time, packet)], sampler.at_key_frame(time))
             if piece.moments:  # at once, for a stream that is followed
                 piece.last = sampler.only_key_frames
@@ -110,11 +117,8 @@ def _packets(container: av.container.InputContainer, stream: av.VideoStream) -> 
 
 def _codec(stream: av.VideoStream, packet: av.Packet) -> Codec:
     """What the decoders of a stream need; the first key frame tells how the picture lies."""
+    frames = _decode_alone(stream, packet)
     context = stream.codec_context
-    try:
-        frames = [*context.decode(packet), *context.decode(None)]
-    except av.FFmpegError:
-        frames = []
     rotation = frames[0].rotation if frames else 0
     return Codec(
         context.codec.name,
@@ -125,3 +129,13 @@ def _codec(stream: av.VideoStream, packet: av.Packet) -> Codec:
         float(stream.time_base),
         rotation,
     )
+
+
+def _decode_alone(stream: av.VideoStream, packet: av.Packet) -> list[av.VideoFrame]:
+    """The frame of a key frame; none if it is damaged, or needs other frames."""
+    try:
+        return [*stream.codec_context.decode(packet), *stream.codec_context.decode(None)]
+    except av.FFmpegError:
+        return []
+    finally:
+        stream.codec_context.flush_buffers()

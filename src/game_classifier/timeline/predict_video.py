@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,17 +13,19 @@ from game_classifier.errors import InputError
 from game_classifier.frames.decode import FrameStatus
 from game_classifier.pages.timeline_page import render_page
 from game_classifier.runtime.runner import Infer, Runner
-from game_classifier.storage import make_folder, remove_abandoned, write_text
+from game_classifier.storage import make_folder, remove_abandoned
 from game_classifier.timeline.answers import BATCH_SIZE, Sample
-from game_classifier.timeline.contract import FORMAT, FORMAT_VERSION, rows_of, sha256, to_dict, write_timeline
-from game_classifier.timeline.hmm import HiddenMarkov, Smoothing, log_emissions
+from game_classifier.timeline.contract import FORMAT, FORMAT_VERSION, sha256, to_dict, write_timeline
+from game_classifier.timeline.hmm import HiddenMarkov, Smoothing, log_emissions, state_emissions
 from game_classifier.timeline.identity import identify
 from game_classifier.timeline.reading import Reading, read_video
-from game_classifier.timeline.refine import Change, find_boundary, plan_changes
+from game_classifier.timeline.refine import Looked, plan_changes
+from game_classifier.timeline.sample_file import SampleFile, open_samples
 from game_classifier.timeline.sampling import GridSampler, ListSampler
 from game_classifier.timeline.segments import Segment, find_changes, find_gaps, make_segments
 from game_classifier.timeline.source import Source
 
+REFUSE = 0.02  # chosen on programmes; refusing single frames at 1% lets too much pass, since a video has many frames
 MOST_PICTURES = 200  # on a page, some 4 kB each
 
 
@@ -38,7 +40,11 @@ class Sampling:
 class VideoPredictor:
     """Makes timelines with one network."""
 
-    def __init__(self, runner: Runner, threads: int, sampling: Sampling, smoothing: Smoothing) -> None:
+    def __init__(
+        self, runner: Runner, threads: int, sampling: Sampling, smoothing: Smoothing, refuse: float | None = None
+    ) -> None:
+        """`refuse` as for `even_known`, which sets `smoothing.even`."""
+        smoothing = replace(smoothing, even=even_known(runner, refuse))
         self.runner = runner
         self.workers = [partial(_answer, runner, infer) for infer in runner.workers(threads, BATCH_SIZE)]
         self.sampling = sampling
@@ -68,76 +74,81 @@ class VideoPredictor:
         make_folder(folder)
         remove_abandoned(folder)
         (folder / "timeline.json").unlink(missing_ok=True)  # it must never describe other files than those beside it
-        first = self._read(source)
-        segments, states, confidences, pictures = self._decide(source, first)
-        if identify(source) != identity:
-            raise InputError(f"{source.name}: changed while it was read; run the same command again")
-        values = origin | {"model": str(self.runner.source), "video": first.video, "duration": round(first.end, 3)}
-        values |= to_dict(segments, first.gaps, self.runner.class_names)
-        rows = rows_of(first.samples, states, confidences, len(self.runner.class_names))
-        write_text(folder / "timeline.html", render_page(values, rows, pictures))
-        write_timeline(folder, values, rows)
+        with open_samples(folder, len(self.runner.class_names)) as samples:
+            first = self._read(source, samples)
+            segments, pictures = self._decide(source, first, samples)
+            if identify(source) != identity:
+                raise InputError(f"{source.name}: changed while it was read; run the same command again")
+            values = origin | {"model": str(self.runner.source), "video": first.video, "duration": round(first.end, 3)}
+            values |= to_dict(segments, first.gaps, self.runner.class_names)
+            write_timeline(folder, values, samples.rows(), render_page(values, samples.rows(), pictures))
         return True
 
-    def _read(self, source: Source) -> Reading:
+    def _read(self, source: Source, samples: SampleFile) -> Reading:
         sampler = GridSampler(self.sampling.interval, self.sampling.frames)
-        reading = read_video(source, sampler, self.workers, self.runner.preprocessing)
-        if not any(sample.status == FrameStatus.OK for sample in reading.samples):
-            seen = "its frames are damaged" if reading.samples else "it has no frames"
+        reading = read_video(source, sampler, self.workers, self.runner.preprocessing, samples.add)
+        rows = samples.rows()
+        if not (rows["status"] == FrameStatus.OK).any():
+            seen = "its frames are damaged" if len(rows) else "it has no frames"
             raise InputError(f"{source.name}: no frame can be read, {seen}; record or copy it again")
-        reading.gaps = find_gaps(reading.samples, reading.gaps, reading.end)
+        reading.gaps = find_gaps(rows["time"], rows["status"], reading.gaps, reading.end)
         return reading
 
-    def _decide(self, source: Source, first: Reading) -> tuple[list[Segment], np.ndarray, np.ndarray, dict[int, bytes]]:
-        """(segments, the states of the samples that were read, their probabilities, pictures of segments)."""
-        read = [sample for sample in first.samples if sample.status == FrameStatus.OK]
-        times, emissions = self.emissions(read)
-        states = self.model.viterbi(times, emissions)
-        posteriors = self.model.posteriors(times, emissions)
+    def _decide(self, source: Source, first: Reading, samples: SampleFile) -> tuple[list[Segment], dict[int, bytes]]:
+        """The segments, and pictures of some by their number; `samples` get their states."""
+        rows = samples.rows()
+        read = np.flatnonzero(rows["status"] == FrameStatus.OK)
+        times = rows["time"][read]
+        states, confidences = self.model.decode(
+            times, lambda first, last: self._state_emissions(rows[read[first:last]])
+        )
+        samples.set_states(states, confidences)
         changes = plan_changes(times, states, find_changes(times, states, first.gaps))
-        rough = make_segments(times, states, posteriors, first.gaps, {}, first.end)
-        shown = {number: read[len(part.samples) // 2 + part.samples.start].time for number, part in enumerate(rough)}
+        rough = make_segments(times, states, confidences, first.gaps, {}, first.end)
+        middles = (part.samples[len(part.samples) // 2] for part in rough)
+        shown = dict(enumerate(times[list(middles)].tolist()))
         shown = {number: shown[number] for number in _longest(rough)}
-        looked = self._look(source, changes, shown)
-        boundaries = self._boundaries(changes, looked)
-        segments = make_segments(times, states, posteriors, first.gaps, boundaries, first.end)
-        found = {sample.time: sample.picture for sample in looked if sample.picture}
-        pictures = {number: found[time] for number, time in shown.items() if time in found}
-        return segments, states, posteriors[np.arange(len(states)), states], pictures
-
-    def emissions(self, samples: Sequence[Sample]) -> tuple[np.ndarray, np.ndarray]:
-        """The times of samples that were read, and their log-emissions."""
-        times = np.array([sample.time for sample in samples])
-        probabilities = np.array([sample.probabilities for sample in samples]).reshape(len(samples), -1)
-        known = [sample.known for sample in samples]
-        scores = None if None in known else np.array(known, float)
-        return times, log_emissions(probabilities, scores, self.smoothing)
-
-    def _look(self, source: Source, changes: Sequence[Change], shown: dict[int, float]) -> list[Sample]:
-        """The frames around changes and those to show, of a second reading."""
-        times = sorted({float(time) for change in changes for time in change.times} | set(shown.values()))
-        sampler = ListSampler(times)
-        reading = read_video(
+        looked = Looked(changes, self.emissions)
+        moments = sorted({*looked.moments, *shown.values()})
+        read_video(
             source,
-            sampler,
+            ListSampler(moments),
             self.workers,
             self.runner.preprocessing,
+            looked.add,
             set(shown.values()),
-            until=max(times, default=0.0) + 1,
+            until=max(moments, default=0.0) + 1,
         )
-        return [sample for sample in reading.samples if sample.status == FrameStatus.OK]
+        segments = make_segments(times, states, confidences, first.gaps, looked.boundaries(), first.end)
+        return segments, {number: looked.pictures[time] for number, time in shown.items() if time in looked.pictures}
 
-    def _boundaries(self, changes: Sequence[Change], looked: Sequence[Sample]) -> dict[int, float]:
-        """Row -> time of the change after it, in rising order."""
-        found = {sample.time: sample for sample in looked}
-        boundaries: dict[int, float] = {}
-        earliest = 0.0
-        for change in changes:
-            around = [found[time] for time in change.times.tolist() if time in found]
-            if around:
-                time = find_boundary(change, *self.emissions(around))
-                boundaries[change.row] = earliest = max(time, earliest)
-        return boundaries
+    def emissions(self, sample: Sample) -> np.ndarray:
+        """The log_emissions of a sample that was read, float64 [C + 1]."""
+        return log_emissions(*_scores(sample), self.smoothing)[0]
+
+    def state_emissions(self, sample: Sample) -> np.ndarray:
+        """The state_emissions of a sample that was read, float64 [2 * C + 1]."""
+        return state_emissions(*_scores(sample), self.smoothing)[0]
+
+    def _state_emissions(self, rows: np.ndarray) -> np.ndarray:
+        known = None if np.isnan(rows["known"]).any() else rows["known"]
+        return state_emissions(rows["probs"], known, self.smoothing)
+
+
+def even_known(runner: Runner, refuse: float | None) -> float:
+    """The `known` score at which a frame speaks for "unknown" as much as for a class.
+
+    It is the threshold that the share `refuse` of the validation frames lies below: 0 to 0.5, by default REFUSE, or the
+    least that the network's thresholds reach. Raises InputError for another one, or if there are no thresholds.
+    """
+    if runner.refusals is None:
+        if refuse is not None:
+            raise InputError(
+                f"{runner.source}: its network does not give the `known` score; leave --refuse out, or add the score"
+                " with tool/fit_known.py"
+            )
+        return 0.5
+    return runner.refusals.threshold(max(REFUSE, runner.refusals.rates[0]) if refuse is None else refuse)
 
 
 def is_finished(folder: Path, origin: dict[str, Any]) -> bool:
@@ -153,6 +164,10 @@ def is_finished(folder: Path, origin: dict[str, Any]) -> bool:
 def _longest(segments: Sequence[Segment]) -> list[int]:
     by_length = sorted(range(len(segments)), key=lambda number: segments[number].start - segments[number].end)
     return sorted(by_length[:MOST_PICTURES])
+
+
+def _scores(sample: Sample) -> tuple[np.ndarray, np.ndarray | None]:
+    return sample.probabilities[None], None if sample.known is None else np.array([sample.known])
 
 
 def _answer(runner: Runner, infer: Infer, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:

@@ -21,6 +21,7 @@ class Job:
     threads: int  # of each worker
     sampling: Sampling
     smoothing: Smoothing
+    refuse: float | None
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class _Worker:
 
     def __init__(self, job: Job) -> None:
         runner = load_runner(job.weights, "auto", job.precision)
-        self.predictor = VideoPredictor(runner, job.threads, job.sampling, job.smoothing)
+        self.predictor = VideoPredictor(runner, job.threads, job.sampling, job.smoothing, job.refuse)
 
     def predict(self, source: tuple[str, Path]) -> bool | str:
         return predict_one(self.predictor, *source)

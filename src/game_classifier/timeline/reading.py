@@ -1,6 +1,6 @@
 """Reading a video from its first frame to its last: samples in order, gaps, and its length."""
 
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,9 +21,8 @@ INDEXED = ("mov", "matroska")  # containers whose length is what was recorded, n
 
 @dataclass
 class Reading:
-    """What was seen of a video."""
+    """What was seen of a video, besides the samples."""
 
-    samples: list[Sample] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
     end: float = 0.0  # of the last frame, in seconds from the first one
     video: dict[str, Any] = field(default_factory=dict)  # identity.describe
@@ -34,11 +33,13 @@ def read_video(
     sampler: Sampler,
     workers: list[Answer],
     preprocessing: Preprocessing,
+    take: Callable[[Sample], None],
     pictures: Container[float] = (),
     until: float = float("inf"),
 ) -> Reading:
-    """Read a video that has an end; `pictures` as in answer_pieces, nothing after `until` is read.
+    """Read a video that has an end. `take` gets its samples in order, and nothing keeps them.
 
+    `pictures` as in answer_pieces; nothing after `until` is read.
     A connection that breaks, or a file that is cut short, ends in a gap up to the length that its header names.
     """
     reading = Reading()
@@ -67,5 +68,5 @@ def read_video(
                 yield Gap(clock.end, reading.end, reason)
 
     for each in answer_pieces(pieces(), workers, preprocessing, pictures):
-        (reading.gaps if isinstance(each, Gap) else reading.samples).append(each)
+        (reading.gaps.append if isinstance(each, Gap) else take)(each)
     return reading

@@ -1,9 +1,12 @@
 """Boundaries to a fraction of a second: more frames around a change, and the split that explains them best."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from game_classifier.frames.decode import FrameStatus
+from game_classifier.timeline.answers import Sample
 
 SPACING = 0.25  # seconds between the frames around a change, so that a boundary is within half of it
 
@@ -30,16 +33,48 @@ def plan_changes(times: np.ndarray, states: np.ndarray, rows: Sequence[int]) -> 
     return changes
 
 
-def find_boundary(change: Change, times: np.ndarray, emissions: np.ndarray) -> float:
-    """The time that splits the looked-at frames best into `before` and `after`.
+class Looked:
+    """Finds the boundaries from frames around the changes, which come in order; keeps no more than they tell of each.
 
-    `times`: those of `change` that were read, float [N], N > 0; `emissions`: their log-emissions, float [N, S]. The
-    split has the largest likelihood (Hinkley, "Inference about the change-point", Biometrika 57, 1970).
+    A boundary splits the frames best into those before and those after it: the split has the largest likelihood
+    (Hinkley, "Inference about the change-point", Biometrika 57, 1970).
     """
-    gain = emissions[:, change.before] - emissions[:, change.after]
-    split = int(np.argmax(np.concatenate([[0.0], np.cumsum(gain)])))  # frames that belong to `before`
+
+    def __init__(self, changes: Sequence[Change], emissions: Callable[[Sample], np.ndarray]) -> None:
+        self.changes = changes
+        self.emissions = emissions
+        self.moments: dict[float, list[int]] = {}  # time -> the changes that it is near
+        for number, change in enumerate(changes):
+            for time in change.times.tolist():
+                self.moments.setdefault(time, []).append(number)
+        self.gains: list[list[tuple[float, float]]] = [[] for _ in changes]  # time, how much it speaks for `before`
+        self.pictures: dict[float, bytes] = {}
+
+    def add(self, sample: Sample) -> None:
+        """Take a frame, one of the moments or another."""
+        if sample.picture:
+            self.pictures[sample.time] = sample.picture
+        if sample.status != FrameStatus.OK or sample.time not in self.moments:
+            return
+        emissions = self.emissions(sample)
+        for number in self.moments[sample.time]:
+            change = self.changes[number]
+            self.gains[number].append((sample.time, float(emissions[change.before] - emissions[change.after])))
+
+    def boundaries(self) -> dict[int, float]:
+        """Row -> time of the change after it, in rising order; without those whose surroundings could not be read."""
+        found: dict[int, float] = {}
+        earliest = 0.0
+        for change, gains in zip(self.changes, self.gains, strict=True):
+            if gains:
+                found[change.row] = earliest = max(_best_split(*zip(*gains, strict=True)), earliest)
+        return found
+
+
+def _best_split(times: Sequence[float], gains: Sequence[float]) -> float:
+    split = int(np.argmax(np.concatenate([[0.0], np.cumsum(gains)])))  # frames that belong to `before`
     if split == 0:
-        return float(times[0]) - SPACING / 2
+        return times[0] - SPACING / 2
     if split == len(times):
-        return float(times[-1]) + SPACING / 2
-    return float(times[split - 1] + times[split]) / 2
+        return times[-1] + SPACING / 2
+    return (times[split - 1] + times[split]) / 2

@@ -7,6 +7,8 @@ from typing import Literal, Protocol
 
 FRAMES = ("auto", "key", "exact")
 REORDERING = 0.5  # seconds of frames that a decoder may hold back to bring them into order
+ROUNDING = 0.001  # seconds; a frame that starts so little after a moment is the one that is shown then
+LONGEST_WAIT = 10.0  # seconds that a multiple waits for a key frame, so that few packets wait with it
 Then = Literal["more frames", "a key frame", "nothing"]
 
 
@@ -28,7 +30,7 @@ class Sampler(Protocol):
         ...
 
     def until(self, end: float, then: Then) -> list[Moment]:
-        """The moments before `end` that need not wait for what comes `then`."""
+        """The moments before `end` that need not wait for what comes `then`; one at `end` is for what starts there."""
         ...
 
     def skip_to(self, time: float) -> None:
@@ -66,8 +68,8 @@ class GridSampler:
         """The multiples before `end`; those that the next key frame may serve are left to it."""
         if self.only_key_frames:
             return []
-        wait = 0.0 if then == "nothing" or self.exact else self.interval / 2
-        end -= max(wait, REORDERING) if then == "more frames" else wait
+        wait = 0.0 if then == "nothing" or self.exact else min(self.interval / 2, LONGEST_WAIT)
+        end -= max(wait, REORDERING if then == "more frames" else ROUNDING)
         after = max(self.next, math.ceil(end / self.interval))
         moments = [Moment(number * self.interval, key=False) for number in range(self.next, after)]
         self.next = after
@@ -75,7 +77,7 @@ class GridSampler:
 
     def skip_to(self, time: float) -> None:
         """Leave out the multiples before `time`."""
-        self.next = max(self.next, math.ceil(time / self.interval))
+        self.next = max(self.next, math.ceil((time - ROUNDING) / self.interval))
 
 
 class ListSampler:
@@ -94,12 +96,12 @@ class ListSampler:
     def until(self, end: float, then: Then) -> list[Moment]:
         """The named times before `end`."""
         first = self.next
-        end -= REORDERING if then == "more frames" else 0
+        end -= REORDERING if then == "more frames" else ROUNDING
         while self.next < len(self.times) and self.times[self.next] < end:
             self.next += 1
         return [Moment(time, key=False) for time in self.times[first : self.next]]
 
     def skip_to(self, time: float) -> None:
         """Leave out the named times before `time`."""
-        while self.next < len(self.times) and self.times[self.next] < time:
+        while self.next < len(self.times) and self.times[self.next] < time - ROUNDING:
             self.next += 1

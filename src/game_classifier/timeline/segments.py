@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from game_classifier.frames.decode import FrameStatus
-from game_classifier.timeline.answers import Sample
 from game_classifier.timeline.clock import Gap
 
 
@@ -21,13 +20,12 @@ class Segment:
     samples: range  # of the samples that were read
 
 
-def find_gaps(samples: Sequence[Sample], reported: Sequence[Gap], end: float) -> list[Gap]:
+def find_gaps(times: np.ndarray, status: np.ndarray, reported: Sequence[Gap], end: float) -> list[Gap]:
     """The reported gaps and the damaged parts, by time; a damaged part reaches half-way to the readable samples."""
     gaps = list(reported)
-    rows = [row for row, sample in enumerate(samples) if sample.status != FrameStatus.OK]
-    for first, last in _runs(rows):
-        start = (samples[first - 1].time + samples[first].time) / 2 if first else 0.0
-        stop = (samples[last].time + samples[last + 1].time) / 2 if last + 1 < len(samples) else end
+    for first, last in _runs(np.flatnonzero(status != FrameStatus.OK).tolist()):
+        start = float(times[first - 1] + times[first]) / 2 if first else 0.0
+        stop = float(times[last] + times[last + 1]) / 2 if last + 1 < len(times) else end
         gaps.append(Gap(start, stop, "damaged"))
     return sorted(gaps, key=lambda gap: gap.start)
 
@@ -53,13 +51,14 @@ def find_changes(times: np.ndarray, states: np.ndarray, gaps: Sequence[Gap]) -> 
 def make_segments(
     times: np.ndarray,
     states: np.ndarray,
-    posteriors: np.ndarray,
+    confidences: np.ndarray,
     gaps: Sequence[Gap],
     boundaries: dict[int, float],
     end: float,
 ) -> list[Segment]:
     """Segments that fill 0 to `end` but for the gaps.
 
+    `times`, `states`, `confidences`: of the samples that were read, float [T], int [T] and float [T].
     `boundaries`: the time of the change after some rows of `find_changes`; the others lie half-way.
     """
     segments: list[Segment] = []
@@ -73,7 +72,7 @@ def make_segments(
         change = boundaries.get(row, float(times[row] + following) / 2) if np.isfinite(following) else end
         stop = between[0].start if between else change
         samples = range(first, row + 1)
-        confidence = float(posteriors[first : row + 1, states[row]].mean())
+        confidence = float(confidences[first : row + 1].mean())
         segments.append(Segment(start, stop, int(states[row]), confidence, samples))
         first, start = row + 1, between[-1].end if between else change
     return segments
