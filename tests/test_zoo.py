@@ -29,7 +29,7 @@ from game_classifier.models.zoo import CLASSIFICATION, NETWORKS, build_model, ne
 # RepVGG: agrees with Ding et al. 2021, table 4 (deployed). YOLOv5: with the published 2.5/5.4/12.9/26.5/48.1 M.
 FIGURES = {
     "repvgg_tiny": ((75_496, 10_522_240), (72_400, 9_474_816)),
-    "repvgg_t0": ((1_796_456, 268_451_840), (1_662_584, 241_657_856)),
+    "repvgg_t0": ((1_579_688, 211_251_200), (1_468_952, 190_177_280)),
     "repvgg_t1": ((2_571_752, 462_131_200), (2_358_952, 415_969_280)),
     "repvgg_a0": ((9_108_968, 1_512_581_120), (8_309_384, 1_361_451_008)),
     "repvgg_a1": ((14_092_264, 2_626_488_320), (12_789_864, 2_363_967_488)),

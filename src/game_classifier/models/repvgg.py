@@ -42,7 +42,7 @@ OWN = {
     "repvgg_b1g2": _b1g2,
     "repvgg_tiny": partial(plain_repvgg, 8, ((1, 8), (2, 16), (2, 24), (1, 48))),  # every kind of block that A0 has
     # Found by a search over accuracy and INT8 time, see docs/recipes.md.
-    "repvgg_t0": partial(plain_repvgg, 24, ((2, 24), (4, 48), (8, 96), (1, 512))),
+    "repvgg_t0": partial(plain_repvgg, 32, ((1, 48), (1, 64), (6, 96), (1, 512))),
     "repvgg_t1": partial(plain_repvgg, 32, ((2, 32), (4, 64), (8, 128), (1, 512))),
 }
 
