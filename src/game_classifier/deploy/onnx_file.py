@@ -23,13 +23,13 @@ BOXES = "boxes"
 # Steps of the graph before the network, in ONNX's own text, as frames/decode.py takes them. `whole` is the size of the
 # network's input, `scaled` that of the picture on it, int64 [height, width], and `first` its corner, [top, left].
 RESIZE = """
-    {} = Resize <mode="linear", antialias=1, axes=[1, 2], coordinate_transformation_mode="half_pixel">
+    {} = Resize <mode = "linear", antialias = 1, axes = [1, 2], coordinate_transformation_mode = "half_pixel">
         (frames, , , scaled)
 """  # over the axes of the frames as they come: onnxruntime 1.31 fails on uint8 with the channels first
 LETTERBOX = f"""
-    size = Shape <start=1, end=3> (frames)
-    exact_size = Cast <to=11> (size)
-    exact_whole = Cast <to=11> (whole)
+    size = Shape <start = 1, end = 3> (frames)
+    exact_size = Cast <to = 11> (size)
+    exact_whole = Cast <to = 11> (whole)
     ratios = Div (exact_whole, exact_size)
     ratio = ReduceMin (ratios)
     fitting = Mul (exact_size, ratio)
@@ -37,29 +37,29 @@ LETTERBOX = f"""
     rounded = Floor (raised)
     limited = Min (rounded, exact_whole)
     some = Max (limited, one)
-    scaled = Cast <to=7> (some)
+    scaled = Cast <to = 7> (some)
     {RESIZE.format("resized")}
     padding = Sub (whole, scaled)
     first = Div (padding, two)
     last = Sub (padding, first)
-    pads = Concat <axis=0> (zero, first, zero, zero, last, zero)
+    pads = Concat <axis = 0> (zero, first, zero, zero, last, zero)
     fitted = Pad (resized, pads)
 """
 FIT = {"squash": RESIZE.format("fitted"), "letterbox": LETTERBOX}
 NORMALIZE = """
-    floats = Cast <to=1> (fitted)
-    channels_first = Transpose <perm=[0, 3, 1, 2]> (floats)
+    floats = Cast <to = 1> (fitted)
+    channels_first = Transpose <perm = [0, 3, 1, 2]> (floats)
     centred = Sub (channels_first, mean)
     prepared = Mul (centred, scale)
 """
 # What `undo_resize` of models/frame_network.py subtracts from boxes and multiplies them with, float [4] each.
 UNDO = """
-    frames_size = Shape <start=1, end=3> (frames)
-    exact_frames = Cast <to=11> (frames_size)
-    exact_scaled = Cast <to=11> (scaled)
+    frames_size = Shape <start = 1, end = 3> (frames)
+    exact_frames = Cast <to = 11> (frames_size)
+    exact_scaled = Cast <to = 11> (scaled)
     enlargements = Div (exact_frames, exact_scaled)
-    factors = Cast <to=1> (enlargements)
-    places = Cast <to=1> (first)
+    factors = Cast <to = 1> (enlargements)
+    places = Cast <to = 1> (first)
     box_place = Gather (places, corners)
     box_factor = Gather (factors, corners)
 """
