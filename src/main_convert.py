@@ -5,7 +5,8 @@
     python src/main_convert.py -w RepVGG-A0-train.pth --network repvgg_a0 -c classes.txt -i frames
 
 Writes FOLDER/NETWORK_cpp_deploy.pt (TorchScript). This file takes uint8 RGB frames [N, H, W, 3] of any size and returns
-float32 probabilities [N, C]; it contains the class names and the preprocessing. The command also writes the network as
+float32 probabilities [N, C], or a detector's boxes [N, M, 4] in pixels of the frame and scores [N, M, C], before
+non-maximum suppression; it contains the class names and the preprocessing. The command also writes the network as
 bf16 TorchScript, ONNX and OpenVINO, and as INT8 OpenVINO if nncf is installed. On a CPU, batch prediction runs the
 OpenVINO files, because they are several times as fast. --formats pt is quicker: it writes only the first file.
 Each file must give nearly the same answers as the trained network. The recipe's `gate` section sets the limits. If a
@@ -86,7 +87,7 @@ def main() -> None:
         "--golden",
         type=positive,
         metavar="N",
-        help="also write N frames with their probabilities, as test data for a service",
+        help="also write N frames with their answers, as test data for a service",
     )
     add("--draw", action="store_true", help="show the network before and after folding, and write both as ONNX files")
     add("--network", help="name of the network, if the weights are from another project")
@@ -109,6 +110,8 @@ def main() -> None:
     task, config = task_of(checkpoint.network), read_recipe(arguments, checkpoint.network)
     frames, training = read_lists(arguments, checkpoint)
     formats = installed_formats() if ALL in arguments.formats else list(dict.fromkeys(arguments.formats))
+    if arguments.golden and not {"pt", "bf16"} & set(formats):
+        raise InputError("--golden: it holds whole frames, and only pt and bf16 files resize all; add pt to --formats")
     size, threads = checkpoint.preprocessing, choose_threads(None)
     judged = gate_frames(task, frames, config.gate.frames, size, threads)
     calibration = None
@@ -134,7 +137,8 @@ def main() -> None:
     if arguments.golden:
         folder = arguments.output / f"{checkpoint.network}_golden"
         comparison = task.comparison.of_checkpoint(checkpoint)
-        write_golden(folder, load_runner(conversion.files[0], "cpu"), comparison, judged.paths[: arguments.golden])
+        resizing = next(path for path in conversion.files if path.suffix == ".pt")
+        write_golden(folder, load_runner(resizing, "cpu"), comparison, judged.paths[: arguments.golden])
         print(f"written: {folder}/golden.json, with the frames beside it")
 
 

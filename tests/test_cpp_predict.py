@@ -15,20 +15,18 @@ import numpy as np
 import pytest
 import simplejpeg
 import torch
+from box_frames import COLOURS, NETWORK, drawn_frames, untrained
 from conftest import ROOT, Outcome
 from PIL import Image
 from test_export import converted
-from test_models import randomise_batch_norms
 
 from game_classifier.deploy.export import convert
 from game_classifier.deploy.frame_sets import gate_frames
 from game_classifier.deploy.gate import GateFrames
 from game_classifier.deploy.golden import write_golden
-from game_classifier.frames.decode import Preprocessing
 from game_classifier.lists.box_list import without_boxes
 from game_classifier.lists.dataset import read_dataset
-from game_classifier.models.checkpoint import Checkpoint, load_checkpoint
-from game_classifier.models.zoo import build_model
+from game_classifier.models.checkpoint import load_checkpoint
 from game_classifier.runtime.runner import load_runner
 from game_classifier.tasks.choose import task_of
 from game_classifier.tasks.detection.nms import select_boxes
@@ -337,23 +335,14 @@ def test_the_known_score_is_printed_where_the_file_gives_it(cpp, calibrated, tmp
 
 @pytest.fixture(scope="module")
 def detector_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A network that sees objects everywhere, so that many boxes overlap."""
-    torch.manual_seed(0)
-    network = randomise_batch_norms(build_model("yolov5n_detector", 3))
-    outputs = network.eval()(torch.rand(2, 3, 64, 64))
-    with torch.no_grad():
-        for convolution, output in zip(network.head.outputs, outputs, strict=True):
-            convolution.weight /= output.std()  # random layers multiply up, which would hide all behind the sigmoid
-            convolution.bias.view(3, 8)[:, 4:] += 4
-    size = Preprocessing(64, 64, "letterbox", (0.0,) * 3, (1.0,) * 3)
-    checkpoint = Checkpoint("yolov5n_detector", NAMES, size, network.state_dict(), 1)
-    scenes = np.stack([draw_scene(64, 64) for _ in range(2)])
-    return convert(checkpoint, tmp_path_factory.mktemp("detector"), GateFrames(scenes, without_boxes(2))).files[0]
+    """Many of its boxes overlap."""
+    folder = tmp_path_factory.mktemp("detector")
+    return convert(untrained(), folder, GateFrames(drawn_frames(2), without_boxes(2))).files[0]
 
 
 def found_boxes(outcome: Outcome) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """(Scores float32 [k], boxes float32 [k, 4], class names) that the program printed of one image."""
-    path, *lines, times = outcome.out.splitlines()
+    _, *lines, times = outcome.out.splitlines()
     assert times.startswith("  decode "), outcome
     parts = [re.fullmatch(r"  (\S+) +(\S+) (\S+) (\S+) (\S+)  (\S.*)", line).groups() for line in lines]
     values = np.array([part[:5] for part in parts], np.float32).reshape(-1, 5)
@@ -370,22 +359,22 @@ def test_boxes_are_those_of_python_bit_for_bit_before_suppression_and_the_same_a
     for _ in range(3):  # TorchScript rewrites a network in its first runs; the program skips these
         boxes, scores = (torch.from_numpy(each[0]) for each in runner.infer(scene[None]))
     printed, corners, names = found_boxes(cpp(detector_file, file, "--all", "--threads", torch.get_num_threads()))
-    assert names == list(NAMES) * len(boxes)
-    np.testing.assert_array_equal(printed.reshape(-1, 3), scores)
-    np.testing.assert_array_equal(corners, np.repeat(boxes, 3, axis=0))
+    assert names == list(COLOURS) * len(boxes)
+    np.testing.assert_array_equal(printed.reshape(-1, 3), scores.numpy())
+    np.testing.assert_array_equal(corners, np.repeat(boxes.numpy(), 3, axis=0))
     for least, overlap in ((0.25, 0.6), (0.001, 0.6), (0.5, 0.3)):
         options = ("--score", least, "--overlap", overlap, "--threads", torch.get_num_threads())
         printed, corners, names = found_boxes(cpp(detector_file, file, *options))
         box, score, label = select_boxes(boxes, scores, least, overlap)
         assert 5 < len(box) < (scores > least).sum()
-        np.testing.assert_array_equal(printed, score)
-        np.testing.assert_array_equal(corners, box)
-        assert names == [NAMES[each] for each in label]
+        np.testing.assert_array_equal(printed, score.numpy())
+        np.testing.assert_array_equal(corners, box.numpy())
+        assert names == [list(COLOURS)[each] for each in label]
 
 
 def test_the_golden_boxes_of_a_detector_are_found(cpp, detector_file, tmp_path):
     Image.fromarray(draw_scene(320, 180)).save(tmp_path / "scene.png")
-    task = task_of("yolov5n_detector")
+    task = task_of(NETWORK)
     write_golden(tmp_path / "golden", load_runner(detector_file, "cpu"), task.comparison, [str(tmp_path / "scene.png")])
     golden = json.loads((tmp_path / "golden" / "golden.json").read_text())["frames"][0]
     options = ("--score", golden["least_score"], "--overlap", golden["overlap"])

@@ -36,10 +36,10 @@ class Sampling:
 
 
 class VideoPredictor:
-    """Makes timelines with one network."""
+    """Makes timelines with one network; InputError if it is not a classifier's."""
 
     def __init__(self, runner: Runner, threads: int, sampling: Sampling, smoothing: Smoothing) -> None:
-        self.runner = runner
+        self.runner = runner.require_classifier()
         self.workers = [partial(_answer, runner, infer) for infer in runner.workers(threads, BATCH_SIZE)]
         self.sampling = sampling
         self.smoothing = smoothing
