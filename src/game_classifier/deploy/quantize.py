@@ -17,6 +17,8 @@ from game_classifier.errors import InputError
 from game_classifier.frames.decode import Preprocessing
 from game_classifier.models.frame_network import answering
 
+# What these give is hardly ever negative, but never below a small value: a scale from -v to v would waste half its steps.
+LOPSIDED = nn.SiLU | nn.Hardswish | nn.LeakyReLU
 ANSWER = "__module.1/"  # how names of layers behind the network begin; see models/frame_network.py, `answering`
 
 
@@ -41,6 +43,8 @@ def quantized_models(
     nncf.set_log_level(logging.ERROR)
     frames = nncf.Dataset([frame[None] for frame in calibration])
     common: dict[str, Any] = {"subset_size": len(calibration), "target_device": nncf.TargetDevice.CPU}
+    if any(isinstance(module, LOPSIDED) for module in folded.modules()):
+        common["preset"] = nncf.QuantizationPreset.MIXED  # a scale from the least to the largest value
 
     # docs/conversion.md has what each part of this way is worth.
     pixels = torch.from_numpy(calibration)

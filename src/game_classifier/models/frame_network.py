@@ -104,7 +104,7 @@ class FrameNetwork(nn.Module):
 class BoxFrameNetwork(FrameNetwork):
     """The same of a detector: boxes are x1 y1 x2 y2 in pixels of the frames that came in, and may reach beyond them.
 
-    Non-maximum suppression stays outside: it has no fixed shape; see docs/conversion.md.
+    Non-maximum suppression stays outside: its result has no fixed shape; docs/conversion.md has all reasons.
     """
 
     def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
