@@ -17,7 +17,7 @@ from game_classifier.errors import InputError
 from game_classifier.frames.decode import Preprocessing
 from game_classifier.models.frame_network import answering
 
-# What these give is hardly ever negative, but never below a small value: a scale from -v to v would waste half its steps.
+# Their values reach far above 0 and hardly below it: a scale from -v to v would waste nearly half of its steps.
 LOPSIDED = nn.SiLU | nn.Hardswish | nn.LeakyReLU
 ANSWER = "__module.1/"  # how names of layers behind the network begin; see models/frame_network.py, `answering`
 
