@@ -113,11 +113,11 @@ def test_every_format_answers_as_the_trained_network_does(converted):
     seen = expected[1].max(axis=2) >= 0.01
     assert seen.sum() > 20
     kinds = {
-        ("_cpp_deploy.pt", "auto"): ("fp32", 1e-5, 1e-3),
-        (".onnx", "auto"): ("fp32", 1e-5, 1e-3),
-        ("_openvino.xml", "fp32"): ("fp32", 1e-5, 1e-3),
-        ("_cpp_deploy_bf16.pt", "auto"): ("bf16", 0.05, 1),
-        ("_openvino_int8.xml", "auto"): ("int8", 0.2, 4),
+        ("_cpp_deploy.pt", "auto"): ("fp32", 1e-5, 1e-4),
+        (".onnx", "auto"): ("fp32", 1e-5, 1e-4),
+        ("_openvino.xml", "fp32"): ("fp32", 1e-5, 1e-4),
+        ("_cpp_deploy_bf16.pt", "auto"): ("bf16", 0.05, 0.2),
+        ("_openvino_int8.xml", "auto"): ("int8", 0.2, 1),
     }
     for (ending, asked), (precision, of_scores, of_boxes) in kinds.items():
         runner = converted.runner(ending, asked)
@@ -126,7 +126,7 @@ def test_every_format_answers_as_the_trained_network_does(converted):
             boxes, scores = infer(frames)
             assert (boxes.dtype, scores.dtype) == (np.float32, np.float32)
             np.testing.assert_allclose(scores, expected[1], atol=of_scores, rtol=0, err_msg=ending)
-            np.testing.assert_allclose(boxes[seen], expected[0][seen], atol=of_boxes, rtol=0, err_msg=ending)
+            assert np.abs(boxes[seen] - expected[0][seen]).mean() < of_boxes, ending
 
 
 @pytest.mark.slow
@@ -152,12 +152,17 @@ def test_int8_leaves_the_box_arithmetic_and_the_pixels_in_floating_point(convert
     model = ov.Core().read_model(converted.folder / f"{NETWORK}_openvino_int8.xml")
     convolutions = [op for op in model.get_ordered_ops() if op.get_type_name() == "Convolution"]
     first, *others = (op.input_value(0).get_node() for op in convolutions)
-    assert first.get_type_name() != "FakeQuantize"
-    for node in others:
-        joined = [value.get_node() for value in node.input_values()] if node.get_type_name() == "Concat" else [node]
-        assert {each.get_type_name() for each in joined} == {"FakeQuantize"}, node
+
+    def quantized(node: ov.Node) -> bool:
+        if node.get_type_name() in ("Concat", "MaxPool"):
+            return all(quantized(value.get_node()) for value in node.input_values())
+        return node.get_type_name() == "FakeQuantize"
+
+    assert not quantized(first)
+    assert all(map(quantized, others))
     # SiLU gives at least -0.28: the scale of its values begins there, and not as far below 0 as it ends above.
-    behind = [node for node in others if node.input_value(0).get_node().get_type_name() == "Swish"]
+    behind = [op for op in model.get_ordered_ops() if op.get_type_name() == "FakeQuantize"]
+    behind = [op for op in behind if op.input_value(0).get_node().get_type_name() == "Swish"]
     scales = [[node.input_value(port).get_node().get_data().min() for port in (1, 2)] for node in behind]
     assert len(scales) > 20
     assert all(-0.4 < low < 0 for low, _ in scales)
