@@ -5,7 +5,8 @@
     python src/main_convert.py -w RepVGG-A0-train.pth --network repvgg_a0 -c classes.txt -i frames
 
 Writes FOLDER/NETWORK_cpp_deploy.pt (TorchScript). This file takes uint8 RGB frames [N, H, W, 3] of any size and returns
-float32 probabilities [N, C]; it contains the class names and the preprocessing. The command also writes the network as
+float32 probabilities [N, C], or a detector's boxes [N, M, 4] in pixels of the frame and scores [N, M, C], before
+non-maximum suppression; it contains the class names and the preprocessing. The command also writes the network as
 bf16 TorchScript, ONNX and OpenVINO, and as INT8 OpenVINO if nncf is installed. On a CPU, batch prediction runs the
 OpenVINO files, because they are several times as fast. --formats pt is quicker: it writes only the first file.
 Each file must give nearly the same answers as the trained network. The recipe's `gate` section sets the limits. If a
@@ -28,15 +29,16 @@ from game_classifier.device import choose_threads
 from game_classifier.errors import InputError
 from game_classifier.lists.classes import read_class_names
 from game_classifier.lists.dataset import TRAIN_LIST, VAL_LIST
-from game_classifier.lists.filelist import FileList, list_of_images, read_file_list
+from game_classifier.lists.filelist import FileList, list_of_images
 from game_classifier.lists.manifest import require_same_classes
 from game_classifier.models.adopt import adopt_weights
 from game_classifier.models.checkpoint import Checkpoint, load_checkpoint
 from game_classifier.models.refusals import NO_SCORE
+from game_classifier.models.zoo import CLASSIFICATION, task_name
 from game_classifier.runtime.runner import load_runner
-from game_classifier.tasks.choose import task_of, task_with
+from game_classifier.tasks.choose import task_of
 
-DEFAULT_CONFIG = Path(__file__).resolve().parents[1] / "config" / "default.json"
+RECIPES = Path(__file__).resolve().parents[1] / "config"
 ALL = "all"
 
 
@@ -85,15 +87,15 @@ def main() -> None:
         "--golden",
         type=positive,
         metavar="N",
-        help="also write N frames with their probabilities, as test data for a service",
+        help="also write N frames with their answers, as test data for a service",
     )
     add("--draw", action="store_true", help="show the network before and after folding, and write both as ONNX files")
     add("--network", help="name of the network, if the weights are from another project")
     add(
         "--config",
         type=Path,
-        default=DEFAULT_CONFIG,
-        help="recipe with the limits in its gate section (default: config/default.json)",
+        help="recipe with the limits in its gate section (default: config/default.json, or config/detector.json for a"
+        " detector)",
     )
     add(
         "--set",
@@ -104,11 +106,12 @@ def main() -> None:
     )
     arguments = parser.parse_args()
 
-    config = read_config(arguments.config, arguments.set)
-    checkpoint = read_weights(arguments, config)
-    task = task_with(checkpoint.network, "comparison")
+    checkpoint = read_weights(arguments)
+    task, config = task_of(checkpoint.network), read_recipe(arguments, checkpoint.network)
     frames, training = read_lists(arguments, checkpoint)
     formats = installed_formats() if ALL in arguments.formats else list(dict.fromkeys(arguments.formats))
+    if arguments.golden and not {"pt", "bf16"} & set(formats):
+        raise InputError("--golden: it holds whole frames, and only pt and bf16 files resize all; add pt to --formats")
     size, threads = checkpoint.preprocessing, choose_threads(None)
     judged = gate_frames(task, frames, config.gate.frames, size, threads)
     calibration = None
@@ -119,7 +122,7 @@ def main() -> None:
         operators, drawn = draw_fold(checkpoint, arguments.output)
         print("\n".join([operators, *(f"written: {path}" for path in drawn)]))
     print(f"testing on {len(judged.frames)} frames of {frames.source}", flush=True)
-    if checkpoint.known is None:
+    if checkpoint.known is None and task_name(checkpoint.network) == CLASSIFICATION:
         print(NO_SCORE)
     conversion = convert(
         checkpoint,
@@ -133,11 +136,18 @@ def main() -> None:
     print_conversion(conversion, checkpoint)
     if arguments.golden:
         folder = arguments.output / f"{checkpoint.network}_golden"
-        write_golden(folder, load_runner(conversion.files[0], "cpu"), judged.paths[: arguments.golden])
+        comparison = task.comparison.of_checkpoint(checkpoint)
+        resizing = next(path for path in conversion.files if path.suffix == ".pt")
+        write_golden(folder, load_runner(resizing, "cpu"), comparison, judged.paths[: arguments.golden])
         print(f"written: {folder}/golden.json, with the frames beside it")
 
 
-def read_weights(arguments: argparse.Namespace, config: Config) -> Checkpoint:
+def read_recipe(arguments: argparse.Namespace, network: str) -> Config:
+    """The recipe of --config, or that of the network's task."""
+    return read_config(arguments.config or RECIPES / task_of(network).recipe, arguments.set)
+
+
+def read_weights(arguments: argparse.Namespace) -> Checkpoint:
     """The checkpoint, or one made of another project's weights; InputError if its classes differ from those of -c."""
     count = int(arguments.classes) if (arguments.classes or "").isdecimal() else None
     class_names = read_class_names(Path(arguments.classes)) if arguments.classes and count is None else None
@@ -146,7 +156,8 @@ def read_weights(arguments: argparse.Namespace, config: Config) -> Checkpoint:
             raise InputError(
                 "--network: weights of another project hold no class names; give the class file with -c FILE"
             )
-        checkpoint, kind = adopt_weights(arguments.weights, arguments.network, class_names, config.preprocessing())
+        preprocessing = read_recipe(arguments, arguments.network).preprocessing()
+        checkpoint, kind = adopt_weights(arguments.weights, arguments.network, class_names, preprocessing)
         print(f"weights of {kind}: {arguments.weights}")
         return checkpoint
     checkpoint = load_checkpoint(arguments.weights)
@@ -174,7 +185,7 @@ def read_lists(arguments: argparse.Namespace, checkpoint: Checkpoint) -> tuple[F
             )
 
     def read(path: Path) -> FileList:
-        frames = read_file_list(path, len(checkpoint.class_names), root)
+        frames = task_of(checkpoint.network).read_list(path, len(checkpoint.class_names), root)
         require_same_classes(frames, checkpoint.class_names, arguments.weights)
         return frames
 
@@ -191,7 +202,7 @@ def print_conversion(conversion: Conversion, checkpoint: Checkpoint) -> None:
     """Print the fold, the table and the files."""
     print(f"folded: {conversion.parameters_trained:,} -> {conversion.parameters_deployed:,} parameters")
     print(
-        "largest difference between the logits of the folded and the trained network, relative to the largest logit:"
+        "largest difference between the outputs of the folded and the trained network, relative to the largest one:"
         f" {conversion.fold_difference:.1e} in float64"
     )
     print(gate_table(task_of(checkpoint.network), conversion.rows))

@@ -3,10 +3,16 @@
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
+from torch import nn
 
+from game_classifier.frames.decode import Preprocessing
 from game_classifier.lists.label_files import BOX, label_path, write_boxes
+from game_classifier.models.checkpoint import Checkpoint
+from game_classifier.models.zoo import build_model
 
+NETWORK = "yolov5n_detector"
 COLOURS = {"red": (220, 40, 40), "green": (40, 200, 60), "blue": (50, 60, 230)}
 
 
@@ -45,3 +51,26 @@ def make_box_dataset(folder: Path, train: int, val: int) -> Path:
             lines.append(f"{part}/images/{path.name}\n")
         (folder / f"{part}.txt").write_text("".join(lines))
     return folder
+
+
+def drawn_frames(count: int, size: tuple[int, int] = (64, 64), first: int = 0) -> np.ndarray:
+    """uint8 [count, H, W, 3] of `size` (width, height)."""
+    return np.stack([np.asarray(draw_rectangles(first + number, size)[0]) for number in range(count)])
+
+
+def untrained(resize: str = "letterbox") -> Checkpoint:
+    """Random weights that see objects everywhere, in other places and of other classes on other frames."""
+    torch.manual_seed(0)
+    network = build_model(NETWORK, len(COLOURS))
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = 1.0  # so that signals neither fade nor grow over the layers
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.uniform_(module.bias, -0.3, 0.3)
+    with torch.no_grad():
+        pixels = torch.from_numpy(drawn_frames(16, first=900)).permute(0, 3, 1, 2) / 255
+        for convolution, output in zip(network.head.outputs, network.train()(pixels), strict=True):
+            convolution.weight /= output.std()
+            convolution.bias.view(3, 8)[:, 4] += 6  # a fresh head expects hardly any object
+    size = Preprocessing(64, 64, resize, (0.0,) * 3, (1.0,) * 3)
+    return Checkpoint(NETWORK, tuple(COLOURS), size, network.state_dict(), 1)

@@ -1,6 +1,7 @@
 """scripts/cpp_predict answers as Python does; needs cmake, a C++ compiler and libjpeg with its header."""
 
 import io
+import json
 import os
 import re
 import shutil
@@ -14,16 +15,21 @@ import numpy as np
 import pytest
 import simplejpeg
 import torch
+from box_frames import COLOURS, NETWORK, drawn_frames, untrained
 from conftest import ROOT, Outcome
 from PIL import Image
 from test_export import converted
 
 from game_classifier.deploy.export import convert
 from game_classifier.deploy.frame_sets import gate_frames
+from game_classifier.deploy.gate import GateFrames
+from game_classifier.deploy.golden import write_golden
+from game_classifier.lists.box_list import without_boxes
 from game_classifier.lists.dataset import read_dataset
 from game_classifier.models.checkpoint import load_checkpoint
 from game_classifier.runtime.runner import load_runner
 from game_classifier.tasks.choose import task_of
+from game_classifier.tasks.detection.nms import select_boxes
 
 pytestmark = pytest.mark.slow  # builds a C++ program
 
@@ -281,6 +287,8 @@ def test_names_that_do_not_fit_the_network_are_refused(cpp, deploy_file, tmp_pat
         (["FILE", "a.jpg", "--top"], "--top needs a value; usage: "),
         (["FILE", "a.jpg", "--top", "0"], "--top takes a whole number of at least 1, not '0'"),
         (["FILE", "a.jpg", "--threads", "2x"], "--threads takes a whole number of at least 1, not '2x'"),
+        (["FILE", "a.jpg", "--score", "1.5"], "--score takes a number from 0 to 1, not '1.5'"),
+        (["FILE", "a.jpg", "--overlap", "half"], "--overlap takes a number from 0 to 1, not 'half'"),
         (["FILE", "a.jpg", "--device", "tpu"], "--device takes cpu or cuda, not 'tpu'"),
         (["FILE", "a.jpg", "--device", "cuda"], "--device cuda: no GPU that this libtorch can use; give --device cpu"),
     ],
@@ -320,3 +328,64 @@ def test_the_known_score_is_printed_where_the_file_gives_it(cpp, calibrated, tmp
     assert float(printed[1]) == pytest.approx(known[0], abs=1e-5)
     first = outcome.out.splitlines()[1].split()[0]
     assert float(first) == pytest.approx(probabilities[0, 0], abs=1e-5)
+
+
+# Detectors.
+
+
+@pytest.fixture(scope="module")
+def detector_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Many of its boxes overlap."""
+    folder = tmp_path_factory.mktemp("detector")
+    return convert(untrained(), folder, GateFrames(drawn_frames(2), without_boxes(2))).files[0]
+
+
+def found_boxes(outcome: Outcome) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """(Scores float32 [k], boxes float32 [k, 4], class names) that the program printed of one image."""
+    _, *lines, times = outcome.out.splitlines()
+    assert times.startswith("  decode "), outcome
+    parts = [re.fullmatch(r"  (\S+) +(\S+) (\S+) (\S+) (\S+)  (\S.*)", line).groups() for line in lines]
+    values = np.array([part[:5] for part in parts], np.float32).reshape(-1, 5)
+    return values[:, 0], values[:, 1:], [part[5] for part in parts]
+
+
+@pytest.mark.parametrize("size", [*SIZES, (97, 333)])
+def test_boxes_are_those_of_python_bit_for_bit_before_suppression_and_the_same_after_it(
+    cpp, detector_file, tmp_path, size
+):
+    scene = draw_scene(*size)
+    file = write_ppm(tmp_path / "a.ppm", scene)
+    runner = load_runner(detector_file, "cpu")
+    for _ in range(3):  # TorchScript rewrites a network in its first runs; the program skips these
+        boxes, scores = (torch.from_numpy(each[0]) for each in runner.infer(scene[None]))
+    printed, corners, names = found_boxes(cpp(detector_file, file, "--all", "--threads", torch.get_num_threads()))
+    assert names == list(COLOURS) * len(boxes)
+    np.testing.assert_array_equal(printed.reshape(-1, 3), scores.numpy())
+    np.testing.assert_array_equal(corners, np.repeat(boxes.numpy(), 3, axis=0))
+    for least, overlap in ((0.25, 0.6), (0.001, 0.6), (0.5, 0.3)):
+        options = ("--score", least, "--overlap", overlap, "--threads", torch.get_num_threads())
+        printed, corners, names = found_boxes(cpp(detector_file, file, *options))
+        box, score, label = select_boxes(boxes, scores, least, overlap)
+        assert 5 < len(box) < (scores > least).sum()
+        np.testing.assert_array_equal(printed, score.numpy())
+        np.testing.assert_array_equal(corners, box.numpy())
+        assert names == [list(COLOURS)[each] for each in label]
+
+
+def test_the_golden_boxes_of_a_detector_are_found(cpp, detector_file, tmp_path):
+    Image.fromarray(draw_scene(320, 180)).save(tmp_path / "scene.png")
+    task = task_of(NETWORK)
+    write_golden(tmp_path / "golden", load_runner(detector_file, "cpu"), task.comparison, [str(tmp_path / "scene.png")])
+    golden = json.loads((tmp_path / "golden" / "golden.json").read_text())["frames"][0]
+    options = ("--score", golden["least_score"], "--overlap", golden["overlap"])
+    printed, corners, names = found_boxes(cpp(detector_file, tmp_path / "golden" / "0.ppm", *options))
+    assert [box["class"] for box in golden["boxes"]] == names
+    np.testing.assert_allclose([box["score"] for box in golden["boxes"]], printed, atol=1e-5)
+    np.testing.assert_allclose([box["box"] for box in golden["boxes"]], corners, atol=1e-2)
+
+
+def test_names_that_do_not_fit_a_detector_are_refused(cpp, detector_file, tmp_path):
+    module = torch.jit.load(str(detector_file))
+    torch.jit.save(module, str(tmp_path / "two.pt"), _extra_files={"class_names.txt": b"a\nb\n"})
+    outcome = cpp(tmp_path / "two.pt", write_ppm(tmp_path / "a.ppm", draw_scene(64, 64)))
+    assert "it names 2 classes, its network has 3; convert the checkpoint again" in outcome.error

@@ -5,19 +5,16 @@ import json
 import numpy as np
 import pytest
 import torch
-from box_frames import make_box_dataset
+from box_frames import NETWORK, make_box_dataset, untrained
 from conftest import ROOT, run_script
 
 from game_classifier.config import Config, read_config
 from game_classifier.errors import InputError, Interrupted
 from game_classifier.frames.decode import Preprocessing
-from game_classifier.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from game_classifier.models.zoo import build_model
+from game_classifier.models.checkpoint import load_checkpoint, save_checkpoint
 from game_classifier.tasks.choose import task_of
 from game_classifier.training import fit as fit_module
 from game_classifier.training.fit import fit
-
-NETWORK = "yolov5n_detector"
 
 
 def recipe(*changes: str) -> Config:
@@ -114,21 +111,12 @@ def test_the_command_takes_the_recipe_of_detectors(data, tmp_path):
     assert "image_size 65: a detector needs multiples of 32" in outcome.error
 
 
-@pytest.mark.parametrize(
-    ("command", "reason"),
-    [
-        (("src/main_convert.py", "-w"), "a network for detection cannot be converted yet"),
-        (("src/predict_repvgg.py", "-w"), "a network for detection cannot predict into npy files"),
-    ],
-)
-def test_what_is_not_built_says_so(data, tmp_path, command, reason):
-    network = build_model(NETWORK, 3)
-    checkpoint = Checkpoint(
-        NETWORK, ("red", "green", "blue"), Preprocessing(64, 64, "letterbox"), network.state_dict(), 1
+def test_batch_prediction_is_not_built_and_says_so(data, tmp_path):
+    save_checkpoint(tmp_path / "a.pth", untrained())
+    outcome = run_script(
+        "src/predict_repvgg.py", "-w", tmp_path / "a.pth", "--input", data / "val.txt", "--save", tmp_path
     )
-    save_checkpoint(tmp_path / "a.pth", checkpoint)
-    options = ("-i", data / "val.txt") if "convert" in command[0] else ("--input", data / "val.txt", "--save", tmp_path)
-    assert reason in run_script(*command, tmp_path / "a.pth", *options).error
+    assert "a network for detection cannot predict into npy files" in outcome.error
 
 
 def test_anchors_of_the_data_are_in_the_checkpoint(data, tmp_path):

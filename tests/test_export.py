@@ -22,7 +22,7 @@ from game_classifier.deploy.frame_sets import gate_frames
 from game_classifier.deploy.gate import GateFrames
 from game_classifier.deploy.golden import write_golden
 from game_classifier.errors import InputError
-from game_classifier.frames.decode import Preprocessing
+from game_classifier.frames.decode import Preprocessing, resize_frame
 from game_classifier.lists.filelist import read_file_list
 from game_classifier.models.checkpoint import Checkpoint, load_checkpoint
 from game_classifier.models.zoo import build_model
@@ -192,13 +192,35 @@ def test_a_compiled_file(tmp_path):
         load_runner(tmp_path / "half.pt2")
 
 
-def test_letterboxing_stays_with_the_caller_of_onnx_and_openvino(tmp_path):
-    conversion = convert(checkpoint(resize="letterbox"), tmp_path, drawn_frames(), formats=["onnx", "openvino"])
-    session = onnxruntime.InferenceSession(str(conversion.files[0]))
-    said = json.loads(session.get_modelmeta().custom_metadata_map["meta.json"])["input"]
+def said_of_input(path: Path) -> str:
+    if path.suffix == ".onnx":
+        text = onnxruntime.InferenceSession(str(path)).get_modelmeta().custom_metadata_map["meta.json"]
+    else:
+        text = ov.Core().read_model(path).get_rt_info(["game_classifier", "meta.json"]).astype(str)
+    return json.loads(text)["input"]
+
+
+def test_onnx_letterboxes_whole_frames_inside_and_openvino_leaves_it_to_the_caller(tmp_path):
+    conversion = convert(checkpoint(resize="letterbox"), tmp_path, drawn_frames(), formats=["pt", "onnx", "openvino"])
+    script, onnx, openvino = conversion.files
+    assert said_of_input(onnx) == "uint8 RGB [N, H, W, 3], any H and W"
+    session = onnxruntime.InferenceSession(str(onnx))
+    for width, height in ((160, 90), (90, 160), (333, 41)):
+        frames = np.stack([np.asarray(draw_frame(i, i, (width, height))) for i in range(3)])
+        expected = load_runner(script, "cpu")(frames)
+        np.testing.assert_allclose(session.run(None, {"frames": frames})[0], expected, atol=0.005)
+        squashed = np.stack([resize_frame(frame, Preprocessing(64, 64)) for frame in frames])
+        assert abs(load_runner(script, "cpu")(squashed) - expected).max() > 0.1  # the tolerance is no chance
+    said = said_of_input(openvino)
     assert said.startswith(
         "uint8 RGB [N, 64, 64, 3]: scaled to fit 64x64 in their own shape, centred, padded with black"
     )
+
+
+def test_cropping_stays_with_the_caller_of_onnx(tmp_path):
+    conversion = convert(checkpoint(resize="center_crop"), tmp_path, drawn_frames(), formats=["onnx"])
+    assert said_of_input(conversion.files[0]).startswith("uint8 RGB [N, 64, 64, 3]: scaled to cover 64x64")
+    session = onnxruntime.InferenceSession(str(conversion.files[0]))
     with pytest.raises(Exception, match="Got invalid dimensions"):
         session.run(None, {"frames": np.zeros((1, 90, 160, 3), np.uint8)})
 
@@ -274,7 +296,7 @@ def _another_resize(monkeypatch):
 FAULTS = {
     _train_mode: ("pt", "TorchScript in fp32: a probability differs by"),
     _lost_branch: ("pt", "folded in fp32: a probability differs by"),
-    _lost_branch_in_float64: ("pt", "folded in fp32: in float64, logits differ by .* of the largest"),
+    _lost_branch_in_float64: ("pt", "folded in fp32: in float64, outputs differ by .* of the largest"),
     _permuted_classes: ("pt", "TorchScript in fp32: its class names, or their order, differ from the checkpoint's"),
     _swapped_channels: ("pt", "TorchScript in fp32: a probability differs by"),
     _another_mean: ("pt", "TorchScript in fp32: a probability differs by"),
@@ -365,7 +387,7 @@ def test_weights_that_are_not_finite_are_refused(tmp_path):
 def test_golden_vectors(tmp_path):
     draw_frame(0, 0, (160, 90)).save(tmp_path / "frame.jpg")
     classifier = load_runner(converted(tmp_path / "out"), "cpu")
-    write_golden(tmp_path / "golden", classifier, [str(tmp_path / "frame.jpg")])
+    write_golden(tmp_path / "golden", classifier, TASK.comparison, [str(tmp_path / "frame.jpg")])
     values = json.loads((tmp_path / "golden" / "golden.json").read_text(encoding="utf-8"))
     header, pixels = (tmp_path / "golden" / "0.ppm").read_bytes().split(b"255\n", 1)
     assert header == b"P6\n160 90\n"

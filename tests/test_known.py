@@ -24,6 +24,7 @@ from game_classifier.models.refusals import Refusals, fit_refusals, frames_neede
 from game_classifier.models.zoo import build_model
 from game_classifier.runtime.runner import load_runner
 from game_classifier.tasks.choose import task_of
+from game_classifier.tasks.classification.comparison import ProbabilityComparison
 from game_classifier.tasks.classification.known import discriminants, fit_known
 from game_classifier.tasks.classification.known_frames import Evidence, last_features
 
@@ -311,7 +312,7 @@ def test_in_int8_the_score_is_not_quantized(knowing_files):
 
 
 def test_the_gate_refuses_a_form_with_other_decisions():
-    comparison = task_of(NETWORK).comparison.refusing_below(0.5)
+    comparison = ProbabilityComparison(0.5)
     expected = np.column_stack([np.full((100, 2), 0.5), np.full(100, 0.9)]).astype(np.float32)
     limits, targets = GateConfig(), np.zeros(100, int)
     trained = comparison.figures(expected, expected, targets)

@@ -19,6 +19,7 @@ from game_classifier.models.checkpoint import load_checkpoint, save_checkpoint
 from game_classifier.models.fold import fold
 from game_classifier.models.frame_network import FrameNetwork
 from game_classifier.models.refusals import require_rate
+from game_classifier.models.zoo import require_classifier
 from game_classifier.tasks.classification.known import known_score
 from game_classifier.tasks.classification.known_frames import Reading
 
@@ -41,6 +42,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     checkpoint = load_checkpoint(arguments.weights)
+    require_classifier(arguments.weights, checkpoint.network)
     dataset = read_dataset(arguments.input, arguments.root)
     if dataset.class_names != checkpoint.class_names:
         raise InputError(

@@ -88,7 +88,12 @@ class GateConfig(Strict):
     calibration_frames: Count = Field(
         300, description="Training frames for the quantization to INT8, balanced over the classes."
     )
-    fp32_difference: Natural = Field(1e-4, description="Largest allowed difference of a probability, in fp32.")
+    fp32_difference: Natural = Field(
+        1e-4, description="Largest allowed difference of a probability, or of a detector's score, in fp32."
+    )
+    fp32_box_difference: Natural = Field(
+        0.05, description="Largest allowed difference of a side of a detector's box in fp32, in pixels of its input."
+    )
     bf16_agreement: Probability = Field(
         0.98, description="Smallest allowed share of frames with the same most likely class, in bf16."
     )
@@ -102,3 +107,5 @@ class GateConfig(Strict):
         0.98, description="Smallest allowed share of frames with the same decision to refuse, in INT8."
     )
     top1_drop: Probability = Field(0.005, description="Largest allowed fall of top-1, in bf16 and INT8.")
+    bf16_ap_drop: Probability = Field(0.005, description="Largest allowed fall of a detector's AP, in bf16.")
+    int8_ap_drop: Probability = Field(0.01, description="Largest allowed fall of a detector's AP, in INT8.")

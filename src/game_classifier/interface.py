@@ -14,7 +14,6 @@ import torch
 
 from game_classifier.errors import InputError
 from game_classifier.frames.decode import FrameError, FrameStatus, Preprocessing, read_frame, resize_frames
-from game_classifier.models.zoo import CLASSIFICATION, task_name
 from game_classifier.runtime.runner import Runner, load_runner
 
 __all__ = ["Answer", "Classifier", "InputError", "Predictions", "load", "read_predictions"]
@@ -185,9 +184,7 @@ def load(
     share of frames of the classes that may be refused, 0 to 0.5, by default the recipe's. Raises InputError with one
     line that names the remedy.
     """
-    runner = load_runner(Path(path), device, precision, threads)
-    if task_name(runner.network) != CLASSIFICATION:
-        raise InputError(f"{path}: its network {runner.network} is not a classifier; give the file of a classifier")
+    runner = load_runner(Path(path), device, precision, threads).require_classifier()
     if refuse is not None and runner.refusals is None:
         raise InputError(
             f"{path}: its network does not give the `known` score, so it can refuse no frame; leave refuse out, or add"

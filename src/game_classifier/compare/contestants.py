@@ -11,6 +11,7 @@ from game_classifier.deploy.export import CONVERSION_FILE
 from game_classifier.device import multiplies_bf16
 from game_classifier.errors import InputError
 from game_classifier.models.checkpoint import Checkpoint, load_checkpoint
+from game_classifier.models.zoo import require_classifier
 from game_classifier.runtime.fastest import fastest_file
 from game_classifier.runtime.runner import Runner, load_runner
 
@@ -69,11 +70,13 @@ def read_contestants(paths: Sequence[Path], folder: Path, convert: Sequence[str]
     """Load the checkpoints, and convert each into `folder`/NETWORK unless its conversion is there.
 
     `convert` is the command that does it, without checkpoint and folder. Raises InputError for
-    two checkpoints of one network, for other classes than the first one's, and for a file that is not a checkpoint.
+    two checkpoints of one network, for other classes than the first one's, and for a file that is not a classifier's
+    checkpoint.
     """
     checkpoints: list[Checkpoint] = []
     for path in paths:
         checkpoint = load_checkpoint(path)
+        require_classifier(path, checkpoint.network)
         if any(checkpoint.network == other.network for other in checkpoints):
             raise InputError(f"{path}: a second checkpoint of {checkpoint.network}; compare different networks")
         if checkpoints and checkpoint.class_names != checkpoints[0].class_names:

@@ -11,7 +11,7 @@ from torch import nn
 
 from game_classifier.errors import InputError
 from game_classifier.frames.decode import Preprocessing
-from game_classifier.models.frame_network import FrameNetwork, with_outputs
+from game_classifier.models.frame_network import frame_network, with_outputs
 from game_classifier.storage import replacing
 
 MOST_FRAMES = 4096  # of a batch: the compiler needs a bound
@@ -25,7 +25,7 @@ def compile_network(network: nn.Module, preprocessing: Preprocessing) -> bytes:
     if not (shutil.which("g++") or shutil.which("clang++") or shutil.which("c++")):
         raise InputError("format pt2: needs a C++ compiler; install g++, or leave the format out")
     example = torch.zeros(2, preprocessing.height, preprocessing.width, 3, dtype=torch.uint8)
-    module = FrameNetwork(with_outputs(network), preprocessing).eval()
+    module = frame_network(with_outputs(network), preprocessing).eval()
     batch = torch.export.Dim("n", min=1, max=MOST_FRAMES)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(action="ignore"), torch.no_grad():
         path = Path(folder) / "compiled.pt2"

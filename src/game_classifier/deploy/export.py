@@ -6,27 +6,28 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from game_classifier.config import GateConfig
 from game_classifier.console import progress
 from game_classifier.deploy.forms import FORMATS, Form, Parts
-from game_classifier.deploy.gate import Gate, GateFrames, Infer
+from game_classifier.deploy.gate import Gate, GateFrames
 from game_classifier.errors import InputError
-from game_classifier.frames.decode import Preprocessing, read_whole_frame, resize_frames
+from game_classifier.frames.decode import Preprocessing, read_whole_frame, resize_frame
 from game_classifier.models.checkpoint import Checkpoint
 from game_classifier.models.fold import fold, fold_float64
-from game_classifier.models.frame_network import FrameNetwork, answering
+from game_classifier.models.frame_network import FrameNetwork, answering, frame_network
 from game_classifier.models.zoo import parameter_count
 from game_classifier.runtime.metadata import Metadata, Row
-from game_classifier.runtime.runner import Runner, load_runner
+from game_classifier.runtime.runner import Infer, Runner, load_runner
 from game_classifier.storage import make_folder, write_json
 from game_classifier.tasks.choose import task_of
 
-# Of logits in float64, relative to the largest: rounding stays far below, a branch folded wrongly is far above.
+# Of outputs in float64, relative to the largest: rounding stays far below, a branch folded wrongly is far above.
 FOLD_TOLERANCE = 1e-9
 FOLD_FRAMES = 8
 CONVERSION_FILE = "conversion.json"
@@ -41,7 +42,7 @@ class Conversion:
     rows: tuple[Row, ...]
     parameters_trained: int
     parameters_deployed: int
-    fold_difference: float  # of logits in float64, relative to the largest
+    fold_difference: float  # of the network's outputs in float64, relative to the largest
 
 
 def convert(
@@ -67,13 +68,13 @@ def convert(
     trained = checkpoint.build()
     folded = fold(trained)
     fold_difference = _fold_difference(trained, checkpoint.preprocessing, frames.frames[:FOLD_FRAMES])
-    refuse_below = checkpoint.refusals.threshold() if checkpoint.refusals else None
-    infer = _infer(trained, checkpoint.preprocessing)
-    gate = Gate(task, frames, checkpoint.class_names, infer, limits, refuse_below)
+    gate = Gate(task, checkpoint, frames, _infer(trained, checkpoint.preprocessing), limits)
     trained_row = gate.trained if recorded is None else gate.beside_record(recorded)
     folded_row = gate.measure("folded", "fp32", _infer(folded, checkpoint.preprocessing))
     if not fold_difference <= FOLD_TOLERANCE:
-        complaint = f"in float64, logits differ by {fold_difference:.1e} of the largest, more than {FOLD_TOLERANCE:.0e}"
+        complaint = (
+            f"in float64, outputs differ by {fold_difference:.1e} of the largest, more than {FOLD_TOLERANCE:.0e}"
+        )
         folded_row = replace(folded_row, complaint=complaint)
     rows = [trained_row, folded_row]
     missed = [row for row in rows if row.complaint][:1]
@@ -133,35 +134,45 @@ def _whole_frame_rows(gate: Gate, classifier: Runner) -> list[Row]:
     """Compare whole frames resized inside the file, as a service uses it, with whole frames resized here."""
     if not gate.frames.paths:
         return []
-    size = classifier.preprocessing
-    inside, outside, seconds = [], [], 0.0
-    for path in gate.frames.paths:
+    size, comparison, targets = classifier.preprocessing, gate.comparison, gate.frames.targets
+    seconds = 0.0
+
+    def inside(path: str) -> Any:
+        nonlocal seconds
         whole = read_whole_frame(path)[None]
         start = time.perf_counter()
-        inside.append(classifier.infer(whole))
+        answers = classifier.infer(whole)
         seconds += time.perf_counter() - start
-        pixels = resize_frames(torch.from_numpy(whole).permute(0, 3, 1, 2), size.height, size.width, size.resize)
-        outside.append(classifier.infer(np.ascontiguousarray(pixels.permute(0, 2, 3, 1).numpy())))
-    inside, outside = np.concatenate(inside), np.concatenate(outside)
-    ms = 1000 * seconds / len(inside)
-    rows = [gate.compare("whole frames, resized inside", "fp32", inside, outside, ms, judged=True)]
+        return comparison.on_network(answers, *whole.shape[1:3])
+
+    resized = comparison.collect(map(inside, gate.frames.paths), targets)
+    expected = comparison.collect(
+        (classifier.infer(resize_frame(read_whole_frame(path), size)[None]) for path in gate.frames.paths), targets
+    )
+    ms = 1000 * seconds / len(gate.frames.paths)
+    rows = [gate.compare("whole frames, resized inside", "fp32", resized, expected, ms, judged=True)]
     if not rows[0].complaint:
         # Python decodes at a reduced scale. This row shows the difference that makes; it is not a fault of the file.
-        rows.append(gate.compare("whole frames against reduced", "fp32", inside, gate.expected, ms, judged=False))
+        rows.append(gate.compare("whole frames against reduced", "fp32", resized, gate.expected, ms, judged=False))
     return rows
 
 
 def _infer(network: nn.Module, preprocessing: Preprocessing) -> Infer:
-    return FrameNetwork(answering(network), preprocessing).eval().infer
+    return frame_network(answering(network), preprocessing).eval().infer
 
 
 def _fold_difference(trained: nn.Module, preprocessing: Preprocessing, frames: np.ndarray) -> float:
-    """Largest difference of the folded network's logits in float64, relative to the largest logit."""
+    """Largest difference of the folded network's outputs in float64, relative to the largest output."""
     with torch.inference_mode():
         pixels = FrameNetwork(nn.Identity(), preprocessing).pixels(torch.from_numpy(frames)).double()
-        logits = copy.deepcopy(trained).double()(pixels)
-        difference = (fold_float64(trained)(pixels) - logits).abs().max()
-        return (difference / logits.abs().max().clamp(min=1.0)).item()
+        outputs = _joined(copy.deepcopy(trained).double()(pixels))
+        difference = (_joined(fold_float64(trained)(pixels)) - outputs).abs().max()
+        return (difference / outputs.abs().max().clamp(min=1.0)).item()
+
+
+def _joined(outputs: Tensor | list[Tensor]) -> Tensor:
+    """All outputs of a network as one vector; a detector has one for each level."""
+    return torch.cat([each.flatten() for each in (outputs if isinstance(outputs, list) else [outputs])])
 
 
 def _write_conversion(

@@ -25,7 +25,11 @@ class Parts:
     def calibration_pixels(self) -> np.ndarray:
         """The same as the network's input, float32 [M, 3, height, width]."""
         mean, scale = self.metadata.preprocessing.normalization()
-        return np.ascontiguousarray(((self.calibration - mean) * scale).transpose(0, 3, 1, 2))
+        count, height, width, channels = self.calibration.shape
+        pixels = np.empty((count, channels, height, width), np.float32)
+        for number, frame in enumerate(self.calibration):  # one by one: all at once would need three times the memory
+            pixels[number] = ((frame - mean) * scale).transpose(2, 0, 1)
+        return pixels
 
 
 @dataclass(frozen=True)
@@ -60,27 +64,28 @@ def _torchscript(parts: Parts, network: nn.Module, ending: str, metadata: Metada
 
 def onnx(parts: Parts) -> Iterator[Form]:
     """The file for ONNX Runtime and other readers of ONNX, in fp32."""
-    from game_classifier.deploy.onnx_file import export_classifier, save_onnx  # onnx takes a second to import
+    from game_classifier.deploy.onnx_file import export_deployed, resizes, save_onnx  # onnx takes a second to import
 
-    model = export_classifier(answering(parts.folded), parts.metadata.preprocessing)
+    model = export_deployed(answering(parts.folded), parts.metadata.preprocessing)
     yield Form(
         f"{parts.metadata.network}.onnx",
         "ONNX Runtime",
-        _squashing(parts.metadata),
+        replace(parts.metadata, resizes=resizes(parts.metadata.preprocessing)),
         lambda path, texts: save_onnx(path, model, texts),
     )
 
 
 def openvino(parts: Parts) -> Iterator[Form]:
     """The file for OpenVINO on CPUs; it runs in fp32 and in bf16."""
-    from game_classifier.deploy.openvino_file import add_preprocessing, convert_network, save_openvino
+    from game_classifier.deploy.openvino_file import add_preprocessing, convert_network, resizes, save_openvino
 
     preprocessing = parts.metadata.preprocessing
-    model = add_preprocessing(convert_network(answering(parts.folded), preprocessing), preprocessing)
+    core = convert_network(answering(parts.folded), preprocessing)
+    model = add_preprocessing(core, preprocessing)
     yield Form(
         f"{parts.metadata.network}_openvino.xml",
         "OpenVINO",
-        _squashing(parts.metadata),
+        replace(parts.metadata, resizes=resizes(core, preprocessing)),
         lambda path, texts: save_openvino(path, model, texts),
         ("fp32", "bf16") if multiplies_bf16() else ("fp32",),
     )
@@ -88,16 +93,16 @@ def openvino(parts: Parts) -> Iterator[Form]:
 
 def int8(parts: Parts) -> Iterator[Form]:
     """The quantized file for OpenVINO, made in several ways; the first one that passes the gate is kept."""
-    from game_classifier.deploy.openvino_file import add_preprocessing, save_openvino
+    from game_classifier.deploy.openvino_file import add_preprocessing, resizes, save_openvino
     from game_classifier.deploy.quantize import quantized_models
 
     preprocessing = parts.metadata.preprocessing
-    for way, network in quantized_models(parts.folded, preprocessing, parts.calibration_pixels()):
-        model = add_preprocessing(network, preprocessing)
+    for way, core in quantized_models(parts.folded, preprocessing, parts.calibration_pixels()):
+        model = add_preprocessing(core, preprocessing)
         yield Form(
             f"{parts.metadata.network}_openvino_int8.xml",
             f"OpenVINO, {way}",
-            replace(_squashing(parts.metadata), precision="int8"),
+            replace(parts.metadata, resizes=resizes(core, preprocessing), precision="int8"),
             lambda path, texts, model=model: save_openvino(path, model, texts),
         )
 
@@ -113,11 +118,6 @@ def compiled(parts: Parts) -> Iterator[Form]:
         replace(parts.metadata, resizes=False),
         lambda path, texts: save_compiled(path, archive, texts),
     )
-
-
-def _squashing(metadata: Metadata) -> Metadata:
-    """These formats resize where whole frames are squashed; padding and cropping stay with the caller."""
-    return replace(metadata, resizes=metadata.preprocessing.resize == "squash")
 
 
 FORMATS: dict[str, Callable[[Parts], Iterator[Form]]] = {

@@ -2,17 +2,18 @@
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from game_classifier.config import GateConfig
 from game_classifier.console import table
+from game_classifier.models.checkpoint import Checkpoint
 from game_classifier.runtime.metadata import Row
+from game_classifier.runtime.runner import Infer
 from game_classifier.tasks.task import Task
-
-Infer = Callable[[np.ndarray], np.ndarray]  # uint8 [N, H, W, 3] -> answers [N, ...]
 
 BATCH = 32
 TIMED_BATCHES = 5
@@ -23,31 +24,22 @@ class GateFrames:
     """The frames that every form answers for."""
 
     frames: np.ndarray  # uint8 [N, height, width, 3], decoded and resized as for the network
-    targets: np.ndarray  # [N], of the task
+    targets: Any  # of the task, N
     paths: tuple[str, ...] = ()  # of the same frames, to read them whole; () leaves that step out
 
 
 class Gate:
-    """Measures forms of one network on the same frames, and judges them by the task's comparison.
-
-    `refuse_below` is the threshold of `known` at the default rate, if the network gives that score.
-    """
+    """Measures forms of a checkpoint's network on the same frames, and judges them by the task's comparison."""
 
     def __init__(
-        self,
-        task: Task,
-        frames: GateFrames,
-        class_names: Sequence[str],
-        trained: Infer,
-        limits: GateConfig,
-        refuse_below: float | None = None,
+        self, task: Task, checkpoint: Checkpoint, frames: GateFrames, trained: Infer, limits: GateConfig
     ) -> None:
         self.task = task
-        self.comparison = task.comparison if refuse_below is None else task.comparison.refusing_below(refuse_below)
+        self.comparison = task.comparison.of_checkpoint(checkpoint)
         self.frames = frames
-        self.class_names = tuple(class_names)
+        self.class_names = checkpoint.class_names
         self.limits = limits
-        self.expected = in_batches(trained, frames.frames)
+        self.expected = self.answers(trained)
         ms = milliseconds(trained, frames.frames)
         self.trained = Row("trained", "fp32", self._figures(self.expected, self.expected), None, ms)
 
@@ -67,7 +59,7 @@ class Gate:
         megabytes: float | None = None,
     ) -> Row:
         """Run a form over the frames; if class names and precision are given, the form's own must agree."""
-        figures = self._figures(in_batches(infer, self.frames.frames), self.expected)
+        figures = self._figures(self.answers(infer), self.expected)
         complaint = self._complaint(figures, precision)
         if expected_precision not in (None, precision):
             complaint = f"it runs in {precision}, not in {expected_precision}"
@@ -75,14 +67,18 @@ class Gate:
             complaint = "its class names, or their order, differ from the checkpoint's"
         return Row(step, precision, figures, megabytes, milliseconds(infer, self.frames.frames), complaint)
 
-    def compare(
-        self, step: str, precision: str, answers: np.ndarray, expected: np.ndarray, ms: float, *, judged: bool
-    ) -> Row:
-        """A row for answers [N, ...] that the caller computed, compared with `expected` answers of the caller."""
+    def answers(self, infer: Infer) -> Any:
+        """The collected answers for all frames, computed in batches as in use."""
+        frames = self.frames.frames
+        batches = (infer(frames[start : start + BATCH]) for start in range(0, len(frames), BATCH))
+        return self.comparison.collect(batches, self.frames.targets)
+
+    def compare(self, step: str, precision: str, answers: Any, expected: Any, ms: float, *, judged: bool) -> Row:
+        """A row for answers that the caller computed and collected, compared with `expected` ones of the caller."""
         figures = self._figures(answers, expected)
         return Row(step, precision, figures, None, ms, self._complaint(figures, precision) if judged else "")
 
-    def _figures(self, answers: np.ndarray, expected: np.ndarray) -> dict[str, float | None]:
+    def _figures(self, answers: Any, expected: Any) -> dict[str, float | None]:
         return self.comparison.figures(answers, expected, self.frames.targets)
 
     def _complaint(self, figures: dict[str, float | None], precision: str) -> str:
@@ -104,11 +100,6 @@ def gate_table(task: Task, rows: Sequence[Row]) -> str:
     ]
     cells = [list(row.values()) for row in shown]
     return table("Conversion, compared with the trained network", list(shown[0]), cells, first_number=2)
-
-
-def in_batches(infer: Infer, frames: np.ndarray) -> np.ndarray:
-    """Answers [N, ...], computed in batches as in use."""
-    return np.concatenate([infer(frames[start : start + BATCH]) for start in range(0, len(frames), BATCH)])
 
 
 def milliseconds(infer: Infer, frames: np.ndarray) -> float:

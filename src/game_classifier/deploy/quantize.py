@@ -17,6 +17,10 @@ from game_classifier.errors import InputError
 from game_classifier.frames.decode import Preprocessing
 from game_classifier.models.frame_network import answering
 
+# Their values reach far above 0 and hardly below it: a scale from -v to v would waste nearly half of its steps.
+LOPSIDED = nn.SiLU | nn.Hardswish | nn.LeakyReLU
+ANSWER = "__module.1/"  # how names of layers behind the network begin; see models/frame_network.py, `answering`
+
 
 def is_available() -> bool:
     """Whether NNCF is installed."""
@@ -39,33 +43,36 @@ def quantized_models(
     nncf.set_log_level(logging.ERROR)
     frames = nncf.Dataset([frame[None] for frame in calibration])
     common: dict[str, Any] = {"subset_size": len(calibration), "target_device": nncf.TargetDevice.CPU}
+    if any(isinstance(module, LOPSIDED) for module in folded.modules()):
+        common["preset"] = nncf.QuantizationPreset.MIXED  # a scale from the least to the largest value
 
     # docs/conversion.md has what each part of this way is worth.
     pixels = torch.from_numpy(calibration)
-    core = convert_network(answering(round_weights(equalize(folded, pixels)[0], pixels)), preprocessing)
+    even, pairs = equalize(folded, pixels)
+    core = convert_network(answering(round_weights(even, pixels)), preprocessing)
     own_rounding = nncf.AdvancedQuantizationParameters(
         activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX,  # even channels have no outliers to cut
         overflow_fix=nncf.OverflowFix.DISABLE,  # it would halve the grid that the weights are on
         disable_bias_correction=True,  # the rounding has seen to it
     )
-    first = nncf.IgnoredScope(names=[_first_convolution(core), *_known_head(core)])
+    first = nncf.IgnoredScope(names=[_first_convolution(core), *_in_floating_point(core)])
     yield (
-        "equalized and rounded",
+        "equalized and rounded" if pairs else "rounded",
         nncf.quantize(core, frames, ignored_scope=first, advanced_parameters=own_rounding, **common),
     )
     # For networks whose layers the way above does not reach, and processors that overflow without the fix.
     core = convert_network(answering(folded), preprocessing)
-    apart = nncf.IgnoredScope(names=_known_head(core))
+    apart = nncf.IgnoredScope(names=_in_floating_point(core))
     yield (
         "accurate bias correction",
         nncf.quantize(core, frames, ignored_scope=apart, fast_bias_correction=False, **common),
     )
 
 
-def _known_head(core: ov.Model) -> list[str]:
-    """The names of the layers of the `known` score, which stay in floating point."""
+def _in_floating_point(core: ov.Model) -> list[str]:
+    """The names of the layers of the `known` score, and of those that turn outputs into answers, such as boxes."""
     names = (node.get_friendly_name() for node in core.get_ordered_ops() if node.get_type_name() != "Constant")
-    return [name for name in names if ".known_head" in name]
+    return [name for name in names if ".known_head" in name or name.startswith(ANSWER)]
 
 
 def _first_convolution(core: ov.Model) -> str:

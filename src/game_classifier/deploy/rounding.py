@@ -17,6 +17,7 @@ POSITIONS = 32  # of each frame that a layer's inputs are sampled at
 DAMPING = 0.01  # added to the inputs' covariance, as a share of its mean diagonal: keeps it invertible
 BLOCK = 128  # weights whose errors are gathered before the others are changed: speed only
 BATCH = 32
+BATCH_PIXELS = BATCH * 224**2  # of larger frames fewer go together: what a kernel sees takes 9 times a layer's inputs
 
 
 def round_weights(network: nn.Module, pixels: Tensor) -> nn.Module:
@@ -50,7 +51,7 @@ def _covariances(network: nn.Module, convolutions: Sequence[nn.Conv2d], pixels: 
     hooks = [convolution.register_forward_pre_hook(look) for convolution in convolutions]
     try:
         with torch.no_grad():
-            for batch in pixels.split(BATCH):
+            for batch in pixels.split(min(BATCH, max(1, BATCH_PIXELS // pixels[0, 0].numel()))):
                 network(batch)
     finally:
         for hook in hooks:

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from game_classifier.frames.decode import Preprocessing
-from game_classifier.models.frame_network import FrameNetwork, KnowingFrameNetwork
+from game_classifier.models.frame_network import KnowingFrameNetwork, frame_network
 from game_classifier.models.known import gives_known
 from game_classifier.storage import replacing
 
@@ -16,7 +16,8 @@ from game_classifier.storage import replacing
 def script(network: nn.Module, preprocessing: Preprocessing) -> torch.jit.ScriptModule:
     """A network of `answering` with resizing and normalising before it, frozen.
 
-    It answers with probabilities; if the network gives `known` too, its method `answer` returns both.
+    It answers with probabilities; if the network gives `known` too, its method `answer` returns both. A detector
+    answers with the tuple (boxes, scores).
     """
     size = (1, 3, preprocessing.height, preprocessing.width)
     with warnings.catch_warnings(), torch.inference_mode():
@@ -24,8 +25,8 @@ def script(network: nn.Module, preprocessing: Preprocessing) -> torch.jit.Script
         # Traced, since networks of other libraries cannot all be scripted; the wrapper is scripted, since
         # resizing depends on the frame. Two sizes of batch prove that the trace holds for any.
         example = torch.zeros(size).contiguous(memory_format=torch.channels_last)
-        traced = torch.jit.trace(network, example, check_inputs=[(example.expand(3, -1, -1, -1),)])
-        deployed = FrameNetwork(traced, preprocessing)
+        deployed = frame_network(network, preprocessing)
+        deployed.network = torch.jit.trace(network, example, check_inputs=[(example.expand(3, -1, -1, -1),)])
         if gives_known(network):
             return torch.jit.freeze(torch.jit.script(KnowingFrameNetwork(deployed).eval()), preserved_attrs=["answer"])
         return torch.jit.freeze(torch.jit.script(deployed.eval()))

@@ -78,3 +78,9 @@ def read_box_list(path: Path, num_classes: int, root: Path | None = None) -> Box
     boxes = FrameBoxes(np.arange(len(frames)), sizes, starts, np.concatenate(parts))
     known = {each.name: getattr(frames, each.name) for each in fields(FileList)}
     return BoxList(**known | {"sha256": digest.hexdigest()}, boxes=boxes)
+
+
+def without_boxes(count: int) -> FrameBoxes:
+    """`count` frames whose boxes and sizes are not known."""
+    nothing = np.zeros(count + 1, np.int64), np.zeros(0, BOX)
+    return FrameBoxes(np.arange(count), np.zeros((count, 2), np.int32), *nothing)

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from game_classifier.frames.decode import Preprocessing, resize_frames
+from game_classifier.frames.decode import Preprocessing, resize_frames, resized_size
 from game_classifier.models.known import gives_known
 
 
@@ -28,9 +28,21 @@ class SoftmaxBesideKnown(nn.Module):
         return torch.cat([torch.softmax(outputs[:, :-1], dim=1), outputs[:, -1:]], dim=1)
 
 
+def gives_boxes(network: nn.Module) -> bool:
+    """Whether a network of `answering` answers with boxes and scores."""
+    return isinstance(network, nn.Sequential) and hasattr(network[0], "decoder")
+
+
 def with_outputs(network: nn.Module) -> nn.Module:
     """A network of `answering` with the outputs of a deployed file: `known`, if there is one, is a second one."""
     return Split(network) if gives_known(network) else network
+
+
+def output_names(network: nn.Module) -> tuple[str, ...]:
+    """The names of the outputs of `with_outputs` in deployed files."""
+    if gives_boxes(network):
+        return "boxes", "scores"
+    return ("probabilities", "known") if gives_known(network) else ("probabilities",)
 
 
 class Split(nn.Module):
@@ -51,6 +63,11 @@ def to_arrays(answers: Tensor | tuple[Tensor, ...]) -> np.ndarray | tuple[np.nda
     if isinstance(answers, tuple):
         return tuple(each.cpu().numpy() for each in answers)
     return answers.cpu().numpy()
+
+
+def frame_network(network: nn.Module, preprocessing: Preprocessing) -> "FrameNetwork":
+    """The deployed module of a network of `answering`."""
+    return (BoxFrameNetwork if gives_boxes(network) else FrameNetwork)(network, preprocessing)
 
 
 class FrameNetwork(nn.Module):
@@ -82,6 +99,32 @@ class FrameNetwork(nn.Module):
         """The same for arrays, on the module's device."""
         with torch.inference_mode():
             return to_arrays(self(torch.from_numpy(frames).to(self.mean.device)))
+
+
+class BoxFrameNetwork(FrameNetwork):
+    """The same of a detector: boxes are x1 y1 x2 y2 in pixels of the frames that came in, and may reach beyond them.
+
+    Non-maximum suppression stays outside: its result has no fixed shape; docs/conversion.md has all reasons.
+    """
+
+    def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """(Boxes float32 [N, M, 4], scores float32 [N, M, C])."""
+        boxes, scores = self.network(self.pixels(frames))
+        return undo_resize(boxes, frames.shape[1], frames.shape[2], self.height, self.width, self.resize), scores
+
+
+def undo_resize(boxes: Tensor, height: int, width: int, to_height: int, to_width: int, resize: str) -> Tensor:
+    """Boxes [..., 4] in pixels of a frame to_height x to_width -> pixels of the frame that was resized to it.
+
+    This undoes frames/decode.py, `resize_frames`. Boxes on frames of the right size come back as they are, bit for bit.
+    """
+    if height == to_height and width == to_width:
+        return boxes
+    scaled = resized_size(height, width, to_height, to_width, resize)
+    left, top = (to_width - scaled[1]) // 2, (to_height - scaled[0]) // 2
+    start = torch.tensor([left, top, left, top], dtype=boxes.dtype, device=boxes.device)
+    x, y = width / scaled[1], height / scaled[0]
+    return (boxes - start) * torch.tensor([x, y, x, y], dtype=boxes.dtype, device=boxes.device)
 
 
 class KnowingFrameNetwork(nn.Module):

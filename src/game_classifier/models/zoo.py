@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import timm
 from torch import Tensor, nn
@@ -150,6 +151,12 @@ def library_of(name: str) -> str:
 def task_name(name: str) -> str:
     """The name of the task that the network is made for."""
     return NETWORKS[name].task if name in NETWORKS else CLASSIFICATION
+
+
+def require_classifier(path: Path, name: str) -> None:
+    """Raise InputError unless the network of the file `path` is a classifier."""
+    if task_name(name) != CLASSIFICATION:
+        raise InputError(f"{path}: its network {name} is not a classifier; give the file of a classifier")
 
 
 def trunk_of(name: str) -> str:

@@ -9,10 +9,10 @@ import torch
 
 from game_classifier.errors import InputError
 from game_classifier.runtime.metadata import META_FILE, Metadata, read_metadata
-from game_classifier.runtime.outputs import join_outputs
+from game_classifier.runtime.outputs import Answers, join_outputs
 
 
-def load_compiled(path: Path) -> tuple[Callable[[np.ndarray], np.ndarray], Metadata]:
+def load_compiled(path: Path) -> tuple[Callable[[np.ndarray], Answers], Metadata]:
     """Read a file; raises InputError for a file of another tool, another format version or another machine.
 
     The file holds machine code that will run, so load only files that you trust. Its metadata is read first.
@@ -26,7 +26,7 @@ def load_compiled(path: Path) -> tuple[Callable[[np.ndarray], np.ndarray], Metad
         reason = next(iter(str(error).strip().splitlines()), "")[:120]
         raise InputError(f"{path}: not a compiled file for this machine ({reason}); convert again here") from None
 
-    def infer(frames: np.ndarray) -> np.ndarray:
+    def infer(frames: np.ndarray) -> Answers:
         with torch.inference_mode():
             outputs = run(torch.from_numpy(frames))
             return join_outputs(

@@ -8,12 +8,12 @@ import onnxruntime
 
 from game_classifier.errors import InputError
 from game_classifier.runtime.metadata import META_FILE, Metadata, read_metadata
-from game_classifier.runtime.outputs import join_outputs
+from game_classifier.runtime.outputs import Answers, join_outputs
 
 FRAMES = "frames"  # the name of the input
 
 
-def load_onnx(path: Path, threads: int) -> tuple[Callable[[np.ndarray], np.ndarray], Metadata]:
+def load_onnx(path: Path, threads: int) -> tuple[Callable[[np.ndarray], Answers], Metadata]:
     """Read a file for the CPU; raises InputError for a file of another tool or another format version."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads

@@ -10,7 +10,7 @@ import openvino as ov
 
 from game_classifier.errors import InputError
 from game_classifier.runtime.metadata import META_FILE, Metadata, read_metadata
-from game_classifier.runtime.outputs import join_outputs
+from game_classifier.runtime.outputs import Answers, join_outputs
 
 SECTION = "game_classifier"  # of rt_info
 BIN_HASH = "bin_sha256"  # of the weights: with another conversion's .bin the .xml would load and answer nonsense
@@ -37,15 +37,16 @@ def compile_openvino(
     return ov.Core().compile_model(model, "CPU", properties)
 
 
-def requests(compiled: ov.CompiledModel, count: int) -> list[Callable[[np.ndarray], np.ndarray]]:
+def requests(compiled: ov.CompiledModel, count: int) -> list[Callable[[np.ndarray], Answers]]:
     """`count` callables, uint8 frames [N, H, W, 3] -> answers [N, ...], that may run at the same time."""
 
-    def classifier() -> Callable[[np.ndarray], np.ndarray]:
+    def classifier() -> Callable[[np.ndarray], Answers]:
         request = compiled.create_infer_request()
 
-        def infer(frames: np.ndarray) -> np.ndarray:
+        def infer(frames: np.ndarray) -> Answers:
             outputs = request.infer({0: np.ascontiguousarray(frames)}, share_inputs=True)
-            return join_outputs([outputs[number] for number in range(len(outputs))]).copy()
+            # Copies, since the next call writes into the same memory.
+            return join_outputs([outputs[number].copy() for number in range(len(outputs))])
 
         return infer
 

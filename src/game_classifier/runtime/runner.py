@@ -1,4 +1,4 @@
-"""One way to run a classifier from any kind of file."""
+"""One way to run a network from any kind of file."""
 
 import contextlib
 import hashlib
@@ -16,19 +16,21 @@ from game_classifier.errors import InputError
 from game_classifier.frames.decode import Preprocessing
 from game_classifier.models.checkpoint import Checkpoint, load_checkpoint
 from game_classifier.models.fold import InBFloat16, fold
-from game_classifier.models.frame_network import FrameNetwork, answering, to_arrays
+from game_classifier.models.frame_network import answering, frame_network, to_arrays
 from game_classifier.models.refusals import Refusals
+from game_classifier.models.zoo import require_classifier
 from game_classifier.runtime.metadata import Metadata
-from game_classifier.runtime.outputs import join_outputs
+from game_classifier.runtime.outputs import Answers, join_outputs
 from game_classifier.runtime.torchscript import load_torchscript
 
-# uint8 [N, H, W, 3] -> the task's answers: of a classifier probabilities float32 [N, C], or [N, C + 1] with `known`.
-Infer = Callable[[np.ndarray], np.ndarray]
+# uint8 [N, H, W, 3] -> the task's answers: of a classifier probabilities float32 [N, C], or [N, C + 1] with `known`; of
+# a detector (boxes float32 [N, M, 4] as x1 y1 x2 y2 in pixels of these frames, scores float32 [N, M, C]), before NMS.
+Infer = Callable[[np.ndarray], Answers]
 
 
 @dataclass(frozen=True)
 class Runner:
-    """A callable: frames in, probabilities out. It also holds the preprocessing and the class names."""
+    """A callable: frames in, answers out. It also holds the preprocessing and the class names."""
 
     source: Path
     network: str
@@ -41,8 +43,8 @@ class Runner:
     infer: Infer
     make_workers: Callable[[int, int], list[Infer]]
 
-    def __call__(self, frames: np.ndarray) -> np.ndarray:
-        """uint8 RGB [N, H, W, 3] -> float32 probabilities [N, C].
+    def __call__(self, frames: np.ndarray) -> Answers:
+        """uint8 RGB [N, H, W, 3] -> float32 probabilities [N, C], or a detector's boxes and scores.
 
         H and W are those of `preprocessing`; a file that resizes frames itself takes others too.
         """
@@ -69,6 +71,11 @@ class Runner:
 
     def __str__(self) -> str:
         return f"{self.source} with {self.runtime} in {self.precision} on {self.device}"
+
+    def require_classifier(self) -> "Runner":
+        """Return it; InputError if it is not a classifier's."""
+        require_classifier(self.source, self.network)
+        return self
 
     def sha256(self) -> str:
         """SHA-256 of the file, in hex."""
@@ -115,7 +122,7 @@ def _load_checkpoint(path: Path, device: torch.device, precision: str, threads: 
     network = fold(checkpoint.build())
     runs_in = "fp32" if precision == "auto" else precision
     network = InBFloat16(network) if runs_in == "bf16" else network
-    module = FrameNetwork(answering(network), checkpoint.preprocessing).to(device).eval()
+    module = frame_network(answering(network), checkpoint.preprocessing).to(device).eval()
     return checkpoint, runs_in, *_of_module(module, device)
 
 
@@ -130,7 +137,7 @@ def _of_module(module: nn.Module, device: torch.device) -> tuple[Infer, Callable
 
     gives_both = getattr(module, "answer", None)  # a TorchScript file's, beside its probabilities
 
-    def infer(frames: np.ndarray) -> np.ndarray:
+    def infer(frames: np.ndarray) -> Answers:
         with torch.inference_mode(), one_at_a_time:
             pixels = torch.from_numpy(frames).to(device)
             if gives_both:

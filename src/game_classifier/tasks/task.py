@@ -5,7 +5,7 @@ every task. This file names everything that differs. A task is a folder beside t
 network in models/zoo.py names its task, and tasks/choose.py finds it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -19,6 +19,7 @@ from game_classifier.frames.decode import Preprocessing
 from game_classifier.frames.loader import FrameReader
 from game_classifier.lists.dataset import Dataset
 from game_classifier.lists.filelist import FileList
+from game_classifier.models.checkpoint import Checkpoint
 from game_classifier.models.frame_network import FrameNetwork
 from game_classifier.models.known import Known
 
@@ -98,12 +99,20 @@ class Scores(Protocol):
 class Comparison(Protocol):
     """The gate's comparison of the answers of one form of a network with those of the trained network."""
 
-    def refusing_below(self, threshold: float) -> Self:
-        """The comparison for a network whose answers have `known` too; frames are refused below this threshold."""
+    def of_checkpoint(self, checkpoint: Checkpoint) -> Self:
+        """The comparison for the forms of this checkpoint's network; `cells` alone does without."""
         ...
 
-    def figures(self, answers: np.ndarray, expected: np.ndarray, targets: Any) -> dict[str, float | None]:
-        """Measurements of `answers` compared with `expected`, as in conversion.json and deployed files."""
+    def collect(self, batches: Iterable[Any], targets: Any) -> Any:
+        """What `figures` needs of the answers for all frames, in batches one after the other."""
+        ...
+
+    def on_network(self, answers: Any, height: int, width: int) -> Any:
+        """Answers for whole frames of this size, with places moved to the network's frame."""
+        ...
+
+    def figures(self, answers: Any, expected: Any, targets: Any) -> dict[str, float | None]:
+        """Measurements of collected `answers` compared with `expected`, as in conversion.json and deployed files."""
         ...
 
     def complaint(
@@ -123,6 +132,10 @@ class Comparison(Protocol):
 
     def cells(self, figures: Mapping[str, Any]) -> dict[str, str]:
         """Title -> text of the gate's table."""
+        ...
+
+    def golden(self, answers: Any, class_names: Sequence[str]) -> dict[str, Any]:
+        """The answers for one frame as plain values, for golden.json."""
         ...
 
 
@@ -183,7 +196,7 @@ class Task(Protocol):
     recipe: str  # the file of config/ that main_train.py reads for a network of this task
     nothing_to_score: str  # why a list gives no scores, with the remedy
 
-    comparison: Comparison | None  # None: networks of the task cannot be converted yet
+    comparison: Comparison
     rows: Rows | None  # None: they cannot predict in batches yet; tasks/choose.py, `task_with`
 
     def read_dataset(self, folder: Path, root: Path | None) -> Dataset:

@@ -38,14 +38,14 @@ class Sampling:
 
 
 class VideoPredictor:
-    """Makes timelines with one network."""
+    """Makes timelines with one network; InputError if it is not a classifier's."""
 
     def __init__(
         self, runner: Runner, threads: int, sampling: Sampling, smoothing: Smoothing, refuse: float | None = None
     ) -> None:
         """`refuse` as for `even_known`, which sets `smoothing.even`."""
+        self.runner = runner.require_classifier()
         smoothing = replace(smoothing, even=even_known(runner, refuse))
-        self.runner = runner
         self.workers = [partial(_answer, runner, infer) for infer in runner.workers(threads, BATCH_SIZE)]
         self.sampling = sampling
         self.smoothing = smoothing

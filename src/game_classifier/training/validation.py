@@ -11,7 +11,7 @@ from game_classifier.frames.cache import FrameCache
 from game_classifier.lists.dataset import Dataset
 from game_classifier.models.checkpoint import load_checkpoint, save_checkpoint
 from game_classifier.models.fold import fold
-from game_classifier.models.frame_network import FrameNetwork, answering
+from game_classifier.models.frame_network import FrameNetwork, answering, frame_network
 from game_classifier.tasks.evaluate import Evaluation, evaluate
 from game_classifier.training.session import Session
 
@@ -37,7 +37,7 @@ def validate(session: Session, dataset: Dataset, cache: FrameCache | None) -> Ev
     config, trainee, world, task = session.config, session.trainee, session.world, session.task
     preprocessing = config.preprocessing()
     world.copy_from_first(trainee.ema.module)  # BatchNorm's statistics are each process's own
-    network = FrameNetwork(answering(fold(trainee.ema.module)), preprocessing).to(trainee.device).eval()
+    network = frame_network(answering(fold(trainee.ema.module)), preprocessing).to(trainee.device).eval()
     result, *others = world.gather(
         evaluate(
             network.infer,

@@ -1,7 +1,6 @@
 """The gate's comparison for classifiers: probabilities, most likely classes, top-1."""
 
-import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,9 +8,8 @@ import numpy as np
 
 from game_classifier.config import GateConfig
 from game_classifier.console import percent
-
-CHANCE_DEVIATIONS = 4  # of a recorded top-1 measured on fewer frames
-LEAST_VARIANCE = 0.01  # of one frame's hit: a recorded 100% does not forbid a miss
+from game_classifier.models.checkpoint import Checkpoint
+from game_classifier.tasks.chance import chance
 
 
 @dataclass(frozen=True)
@@ -20,9 +18,17 @@ class ProbabilityComparison:
 
     threshold: float | None = None  # of `known`, the last column of the answers; None: they have no such column
 
-    def refusing_below(self, threshold: float) -> "ProbabilityComparison":
-        """The comparison of answers that have `known` too."""
-        return replace(self, threshold=threshold)
+    def of_checkpoint(self, checkpoint: Checkpoint) -> "ProbabilityComparison":
+        """The comparison of answers that have `known` too, if its network gives it."""
+        return replace(self, threshold=checkpoint.refusals.threshold() if checkpoint.refusals else None)
+
+    def collect(self, batches: Iterable[np.ndarray], targets: np.ndarray) -> np.ndarray:
+        """All answers, [N, C] or [N, C + 1]."""
+        return np.concatenate(list(batches))
+
+    def on_network(self, answers: np.ndarray, height: int, width: int) -> np.ndarray:
+        """The same: probabilities have no places."""
+        return answers
 
     def figures(self, answers: np.ndarray, expected: np.ndarray, targets: np.ndarray) -> dict[str, float | None]:
         """Differences of probabilities, the share of frames with the same likeliest class, top-1.
@@ -95,10 +101,7 @@ class ProbabilityComparison:
         that was validated.
         """
         labelled = int((targets >= 0).sum())
-        if not labelled:
-            return ""
-        chance = CHANCE_DEVIATIONS * math.sqrt(max(recorded * (1 - recorded), LEAST_VARIANCE) / labelled)
-        if figures["top1"] >= recorded - chance:
+        if not labelled or figures["top1"] >= recorded - chance(recorded, labelled):
             return ""
         return (
             f"top-1 on {labelled} frames is {100 * figures['top1']:.2f}%, but its checkpoint records"
@@ -114,4 +117,13 @@ class ProbabilityComparison:
             "Agreement": percent(figures["agreement"]),
             "Top-1": "" if figures["top1"] is None else percent(figures["top1"]),
             **decisions,
+        }
+
+    def golden(self, answers: np.ndarray, class_names: Sequence[str]) -> dict[str, Any]:
+        """The likeliest class, all probabilities, and `known`, None where the network does not give it."""
+        probabilities = answers[0] if self.threshold is None else answers[0, :-1]
+        return {
+            "class": class_names[int(np.argmax(probabilities))],
+            "probabilities": [float(value) for value in probabilities],
+            "known": None if self.threshold is None else float(answers[0, -1]),
         }

@@ -17,6 +17,7 @@ from game_classifier.errors import InputError
 from game_classifier.frames.decode import resize_pixels
 from game_classifier.models.checkpoint import load_checkpoint
 from game_classifier.models.fold import InBFloat16, fold
+from game_classifier.models.zoo import require_classifier
 
 NAMES_SHOWN = 3
 
@@ -41,9 +42,10 @@ class Teacher:
 def open_teacher(path: Path, class_names: Sequence[str], device: torch.device, precision: str) -> Teacher:
     """Read a checkpoint as the teacher of `class_names`; it multiplies in bf16 if `precision` is "bf16".
 
-    Raises InputError if it cannot be read, or if its classes are not the same names in some order.
+    Raises InputError if it cannot be read, is no classifier's, or if its classes are not the same names in some order.
     """
     checkpoint = load_checkpoint(path)
+    require_classifier(path, checkpoint.network)
     theirs = {name: row for row, name in enumerate(checkpoint.class_names)}
     lacking = [name for name in class_names if name not in theirs]
     beyond = [name for name in theirs if name not in set(class_names)]

@@ -10,11 +10,12 @@ from torch import nn
 from game_classifier.config import Config
 from game_classifier.frames.decode import Preprocessing
 from game_classifier.frames.loader import FrameReader
-from game_classifier.lists.box_list import BoxList, FrameBoxes, read_box_list
+from game_classifier.lists.box_list import BoxList, FrameBoxes, read_box_list, without_boxes
 from game_classifier.lists.dataset import Dataset, read_lists
 from game_classifier.lists.filelist import FileList
 from game_classifier.models.frame_network import FrameNetwork
 from game_classifier.tasks.detection.anchors import box_sides, fit_anchors
+from game_classifier.tasks.detection.comparison import BoxComparison
 from game_classifier.tasks.detection.objective import BoxObjective, box_objective, require_recipe
 from game_classifier.tasks.detection.scores import COLUMNS, CURVES, BoxScores
 from game_classifier.tasks.task import Adjustment
@@ -27,14 +28,14 @@ class Detection:
     """
 
     name = "detection"
-    output = "boxes float32 [N, M, 4] and scores float32 [N, M, C]"
+    output = "boxes float32 [N, M, 4], x1 y1 x2 y2 in pixels, and scores float32 [N, M, C]; before NMS"
     best_by = "ap"
     columns = COLUMNS
     curves = CURVES
     recipe = "detector.json"
     nothing_to_score = "no frame that can be read has a box, so there is nothing to score"
 
-    comparison = None
+    comparison = BoxComparison()
     rows = None
 
     def read_dataset(self, folder: Path, root: Path | None) -> Dataset:
@@ -45,13 +46,13 @@ class Detection:
         """A list of paths whose frames have label files."""
         return read_box_list(path, num_classes, root)
 
-    def targets(self, frames: BoxList) -> FrameBoxes:
-        """The boxes of the frames."""
-        return frames.boxes
+    def targets(self, frames: FileList) -> FrameBoxes:
+        """The boxes of the frames; none at all if `frames` is no BoxList."""
+        return frames.boxes if isinstance(frames, BoxList) else without_boxes(len(frames))
 
     def has_target(self, targets: FrameBoxes) -> np.ndarray:
-        """Every frame: background is a target too."""
-        return np.ones(len(targets), bool)
+        """Every frame, since background is a target too; but none if no frame has a box."""
+        return np.full(len(targets), len(targets.boxes) > 0)
 
     def strata(self, targets: FrameBoxes) -> np.ndarray:
         """The class of each frame's first box; background is -1."""
