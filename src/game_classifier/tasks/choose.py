@@ -15,7 +15,7 @@ def task_of(network: str) -> Task:
 
 
 # Parts of a task that not every task has, and what cannot be done without them.
-OPTIONAL = {"comparison": "be converted", "rows": "predict into npy files or for single images"}
+OPTIONAL = {"comparison": "be converted"}
 
 
 def task_with(network: str, part: str) -> Task:
