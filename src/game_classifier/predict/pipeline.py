@@ -19,7 +19,7 @@ from game_classifier.frames.decode import FrameError, Preprocessing, decode_with
 from game_classifier.lists.filelist import FileList
 from game_classifier.runtime.runner import Infer
 
-LEAST_BATCH = 4  # frames that the network gets: torch multiplies smaller batches in another order
+LEAST_BATCH = 16  # frames that the network gets: torch's 1x1 convolutions add in another order for fewer
 
 
 @dataclass(frozen=True)
