@@ -118,7 +118,11 @@ def predict_images(runner: Runner, paths: list[Path], least_score: float | None,
                 )
                 for box in boxes
             ]
-            draw_boxes(make_folder(save) / pictures[path], ShownFrame(path.name, read_whole_frame(path), drawn))
+            draw_boxes(
+                make_folder(save) / pictures[path],
+                ShownFrame(path.name, read_whole_frame(path), drawn),
+                runner.class_names,
+            )
             print(f"written: {save / pictures[path]}")
 
 

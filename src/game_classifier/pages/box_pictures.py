@@ -44,21 +44,29 @@ def plot_precision_recall(path: Path, precision: np.ndarray, class_names: Sequen
     save_figure(figure, path)
 
 
-def draw_boxes(path: Path, frame: ShownFrame) -> None:
+def draw_boxes(path: Path, frame: ShownFrame, class_names: Sequence[str]) -> None:
     """Draw a frame at its full size, each class in a colour of its own."""
     height, width = frame.pixels.shape[:2]
     figure = Figure(figsize=(width / DPI, height / DPI))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.axis("off")
     axes.imshow(frame.pixels, aspect="auto", interpolation="nearest")
-    unit = max(width, height) / 1280 * 72 / DPI  # points of a pixel, on a frame of 1280 pixels
-    names = sorted({name for name, _, _ in frame.boxes})
+    line, letter = max(1, max(width, height) / 400), max(8, max(width, height) / 60)  # pixels
     for name, score, (x1, y1, x2, y2) in frame.boxes:
-        colour = COLOURS[names.index(name) % len(COLOURS)]
-        axes.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor=colour, linewidth=max(1, 3 * unit)))
+        colour = COLOURS[class_names.index(name) % len(COLOURS)]
+        axes.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor=colour, linewidth=72 / DPI * line))
         label = {"boxstyle": "square,pad=0.15", "facecolor": colour, "edgecolor": "none"}
-        size = max(5, 18 * unit)
-        axes.text(x1, y1, f"{name} {score:.2f}", fontsize=size, color="black", va="bottom", bbox=label, clip_on=True)
+        inside = y1 < 1.5 * letter  # above the box there is no room
+        axes.text(
+            x1,
+            y1,
+            f"{name} {score:.2f}",
+            fontsize=72 / DPI * letter,
+            color="black",
+            va="top" if inside else "bottom",
+            bbox=label,
+            clip_on=True,
+        )
     save_figure(figure, path)
 
 

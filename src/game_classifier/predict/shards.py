@@ -38,7 +38,8 @@ def read_shards(save: Path) -> Sequence[Shard]:
     for manifest_path in sorted(save.glob("*.json")) if save.is_dir() else ():
         manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
         array_path = manifest_path.with_suffix(".npy")
-        if manifest.get("format") != FORMAT or not array_path.exists():
+        is_one = isinstance(manifest, dict) and manifest.get("format") == FORMAT
+        if not is_one or not array_path.exists():
             continue
         rows = _read_array(array_path, manifest["rows"], "rows, but its manifest says")
         shard = Shard(rows, None, manifest)
