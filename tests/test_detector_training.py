@@ -118,7 +118,6 @@ def test_the_command_takes_the_recipe_of_detectors(data, tmp_path):
     ("command", "reason"),
     [
         (("src/main_convert.py", "-w"), "a network for detection cannot be converted yet"),
-        (("src/predict_repvgg.py", "-w"), "a network for detection cannot predict into npy files"),
     ],
 )
 def test_what_is_not_built_says_so(data, tmp_path, command, reason):
