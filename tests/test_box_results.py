@@ -256,7 +256,9 @@ def test_the_page_of_labelled_frames(tmp_path, frames):
     assert "have no picture" not in page
 
 
-def test_the_gallery_of_frames_without_labels(tmp_path, frames):
+@pytest.mark.parametrize("chunk", [2, 1000])
+def test_the_gallery_of_frames_without_labels(tmp_path, frames, monkeypatch, chunk):
+    monkeypatch.setattr(results_module, "ROWS_AT_A_TIME", chunk)
     found = {
         1: [(2, 0.9, 10, 20, 30, 40), (2, 0.3, 0, 0, 5, 5)],
         2: [(0, 0.2, 1, 1, 9, 9)],

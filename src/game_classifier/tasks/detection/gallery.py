@@ -25,11 +25,10 @@ def gallery(predicted: PredictedBoxes) -> dict[str, tuple[str, list[PageFrame]]]
         groups["Frames with the most errors"] = note, [_frame(predicted, *each) for each in worst]
     surest = _of_frequent_classes(predicted)
     groups["The surest box of each class"] = f"{shown}, on the frames of the best one of each class.", surest
-    for name, note, ranking in (
-        ("The most boxes", f"{shown}.", predicted.most),
-        ("Nearly found", f"Frames without a box of {percent(SHOWN)} %; their best box is shown.", predicted.nearly),
-    ):
-        groups[name] = note, [_frame(predicted, int(row["shard"]), int(row["row"])) for row in ranking.rows]
+    most = [_frame(predicted, int(row["shard"]), int(row["row"])) for row in predicted.most.rows]
+    groups["The most boxes"] = f"{shown}.", most
+    nearly = [_nearly_found(predicted, int(row["shard"]), int(row["row"])) for row in predicted.nearly.rows]
+    groups["Nearly found"] = f"Frames without a box of {percent(SHOWN)} %; their best box is shown.", nearly
     return groups
 
 
@@ -44,13 +43,21 @@ def _of_frequent_classes(predicted: PredictedBoxes) -> list[PageFrame]:
 
 
 def _frame(predicted: PredictedBoxes, shard: int, row: int, caption: str = "") -> PageFrame:
-    each, boxes = predicted.frame(shard, row)
-    shown = boxes[boxes["score"] >= SHOWN][:BOXES_SHOWN]
-    found = shown if len(shown) else boxes[:1]
+    _, boxes = predicted.frame(shard, row)
+    found = boxes[boxes["score"] >= SHOWN]
+    caption = caption or f"{len(found)} box{'es' if len(found) != 1 else ''}"
+    return _with_boxes(predicted, shard, row, found[:BOXES_SHOWN], caption)
+
+
+def _nearly_found(predicted: PredictedBoxes, shard: int, row: int) -> PageFrame:
+    best = predicted.frame(shard, row)[1][:1]
+    caption = f"{predicted.class_names[best[0]['class']]} {percent(best[0]['score'])} %"
+    return _with_boxes(predicted, shard, row, best, caption)
+
+
+def _with_boxes(predicted: PredictedBoxes, shard: int, row: int, found: np.ndarray, caption: str) -> PageFrame:
+    each, _ = predicted.frame(shard, row)
     drawn = [*_drawn(predicted, predicted.true_of(shard, row)), *_drawn(predicted, found)]
-    caption = caption or (f"{len(shown)} box{'es' if len(shown) != 1 else ''}")
-    if not len(shown) and len(boxes):
-        caption = f"{predicted.class_names[boxes[0]['class']]} {percent(boxes[0]['score'])} %"
     return PageFrame(shard, row, int(each["height"]), int(each["width"]), drawn, caption)
 
 

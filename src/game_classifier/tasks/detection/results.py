@@ -11,7 +11,7 @@ from game_classifier.storage import make_folder, replacing, write_csv, write_tex
 from game_classifier.tasks.detection.confusion import SHOWN
 from game_classifier.tasks.detection.gallery import gallery
 from game_classifier.tasks.detection.predicted import PredictedBoxes
-from game_classifier.tasks.detection.scores import COLUMNS
+from game_classifier.tasks.detection.scores import CLASSES_SHOWN, COLUMNS
 
 FIELDS = {"found": "Found", "frames": "Frames"}
 SCORED_FIELDS = {"boxes": "Boxes", "missed": "Missed", "confused": "Confused", "false": "False"}
@@ -94,7 +94,9 @@ class BoxResults(PredictedBoxes):
     def describe(self) -> str:
         """The classes, and AP where there are labels."""
         titles, rows = self.class_table()
-        parts = [table("All classes", titles, rows)]
+        first = "worst" if self.has_scores else "most frequent"
+        more = f"The {CLASSES_SHOWN} {first} of {len(rows)} classes"
+        parts = [table(more if len(rows) > CLASSES_SHOWN else "All classes", titles, rows[:CLASSES_SHOWN])]
         if self.has_scores:
             parts.append(summary_table(f"{len(self.scored)} frames", self.scores.figures(), COLUMNS))
         return "\n".join([*parts, *self.notes])
