@@ -14,12 +14,10 @@ import contextlib
 import itertools
 import os
 import resource
-import shutil
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,15 +29,15 @@ from timm.utils.model import reparameterize_model
 from torch.utils.data import Dataset
 
 from game_classifier.command import CommandParser, positive, run_command
+from game_classifier.compare.prediction_parts import decoding, end_to_end, network_alone
 from game_classifier.device import choose_threads
 from game_classifier.errors import InputError
-from game_classifier.frames.decode import FrameError, FrameStatus, Preprocessing, decode_resized
+from game_classifier.frames.decode import FrameStatus, Preprocessing
 from game_classifier.lists.filelist import FileList, read_file_list
 from game_classifier.predict.predict_list import Predictor
 from game_classifier.runtime.runner import Runner, load_runner
 from game_classifier.storage import write_json
 
-NETWORK_BATCHES = 10  # of each thread, in a round of the network alone
 DEFAULT_BATCH = 32
 DEPLOYED = "_cpp_deploy.pt"  # the end of a deployed file's name, after the network's
 
@@ -107,7 +105,7 @@ def compare(
         runs: dict[str, Callable[[], int]] = {"decoding alone": decoding(frames, size, threads)}
         for name, classifier in ours.items():
             runs[f"network alone, {name}"] = network_alone(classifier, threads, batch_size)
-            runs[f"ours, {name}"] = end_to_end(classifier, frames, threads, batch_size, Path(scratch))
+            runs[f"ours, {name}"] = end_to_end(Predictor(classifier, threads, batch_size), frames, Path(scratch))
         runs["timm, its best flags"] = timm_run(frames, network, classes, size, threads, fast=True)
         runs["timm, its defaults"] = timm_run(frames, network, classes, size, threads, fast=False)
         times: dict[str, list[float]] = {name: [] for name in runs}
@@ -135,55 +133,6 @@ def compare(
             )
         print(f"{name}: {row['ms_per_frame']:.2f} ms a frame, {row['frames_per_second']:.0f} frames/s{ratios}")
     return figures
-
-
-def end_to_end(classifier: Runner, frames: FileList, threads: int, batch_size: int, scratch: Path) -> Callable[[], int]:
-    """A round of ours: files in, an npy file with its manifest out."""
-    predictor = Predictor(classifier, threads, batch_size)
-
-    def run() -> int:
-        save = Path(tempfile.mkdtemp(dir=scratch))
-        predictor.predict(frames, save)
-        shutil.rmtree(save)
-        return len(frames)
-
-    return run
-
-
-def decoding(frames: FileList, size: Preprocessing, threads: int) -> Callable[[], int]:
-    """A round of reading, decoding and resizing every frame."""
-
-    def some(rows: range) -> None:
-        for row in rows:
-            try:
-                decode_resized(frames.read(row), size)
-            except FrameError as error:
-                raise InputError(
-                    f"{frames.source}: {frames.paths[row]} cannot be read ({error}); remove it from the list,"
-                    " because timm stops at such a file"
-                ) from None
-
-    return lambda: in_threads(some, [range(first, len(frames), threads) for first in range(threads)], len(frames))
-
-
-def network_alone(classifier: Runner, threads: int, batch_size: int) -> Callable[[], int]:
-    """A round of the network on decoded frames."""
-    size = classifier.preprocessing
-    batch = np.random.default_rng(0).integers(0, 256, (batch_size, size.height, size.width, 3), dtype=np.uint8)
-    workers = classifier.workers(threads, batch_size)
-
-    def some(classify: Callable[[np.ndarray], np.ndarray]) -> None:
-        for _ in range(NETWORK_BATCHES):
-            classify(batch)
-
-    return lambda: in_threads(some, workers, NETWORK_BATCHES * batch_size * threads)
-
-
-def in_threads(work: Callable, parts: list, done: int) -> int:
-    """Run `work` on each part in a thread of its own, single-threaded inside; returns `done`."""
-    with ThreadPoolExecutor(len(parts), initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        list(pool.map(work, parts))
-    return done
 
 
 class Images(Dataset):

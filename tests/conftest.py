@@ -12,15 +12,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from torch import nn
 
 from game_classifier.config import Config, GateConfig
 from game_classifier.datasets.write_lists import annotate
 from game_classifier.deploy import forms
 from game_classifier.deploy.export import Conversion, convert
 from game_classifier.deploy.frame_sets import calibration_frames, gate_frames
+from game_classifier.frames.decode import Preprocessing
 from game_classifier.lists.dataset import read_dataset
-from game_classifier.models.checkpoint import load_checkpoint, save_checkpoint
+from game_classifier.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from game_classifier.models.zoo import build_model
 from game_classifier.tasks.choose import task_of
 from game_classifier.tasks.classification import known_frames
 from game_classifier.training.fit import fit
@@ -28,6 +32,7 @@ from game_classifier.training.fit import fit
 ROOT = Path(__file__).resolve().parents[1]
 CLASSES = ("red stripes", "green", "蓝色")
 NETWORK = "repvgg_tiny"  # where the network is not what a test is about
+DETECTOR = "yolov5n_detector"
 
 
 def draw_frame(class_index: int, number: int, size: tuple[int, int] = (160, 90)) -> Image.Image:
@@ -88,6 +93,36 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     dataset = make_dataset(folder / "data")
     best = fit(tiny_config(min_steps=30, lr=0.005), read_dataset(dataset), folder / "out", resume=False)
     return Trained(dataset, folder / "out", best)
+
+
+def random_detector(path: Path, size: Preprocessing, class_names: tuple[str, ...]) -> Path:
+    """A checkpoint of a detector with random weights, which finds other boxes with any scores on each frame."""
+    torch.manual_seed(0)
+    network = build_model(DETECTOR, len(class_names))
+    with torch.no_grad():
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.momentum = 1.0  # the statistics of these frames: with others, nothing is left of a picture
+        network.train()(torch.rand(16, 3, size.height, size.width))
+        for output in network.head.outputs:
+            output.weight *= 5
+            output.bias.view(-1, 5 + len(class_names))[:, 4:] += 3
+    save_checkpoint(path, Checkpoint(DETECTOR, class_names, size, network.state_dict(), 1))
+    return path
+
+
+@pytest.fixture(scope="session")
+def detector(tmp_path_factory: pytest.TempPathFactory, trained: Trained) -> Trained:
+    """A detector for the classes of `trained`, beside the same frames."""
+    out = tmp_path_factory.mktemp("detector")
+    size = Preprocessing(64, 64, "letterbox", (0.0,) * 3, (1.0,) * 3)
+    return Trained(trained.dataset, out, random_detector(out / "detector.pth", size, tuple(sorted(CLASSES))))
+
+
+@pytest.fixture(scope="module", params=["trained", "detector"])
+def either(request: pytest.FixtureRequest) -> Trained:
+    """A network of each task: what a test promises of batch prediction holds for both."""
+    return request.getfixturevalue(request.param)
 
 
 @pytest.fixture(scope="session")

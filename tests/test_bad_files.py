@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from conftest import draw_frame
 
-from game_classifier.frames.decode import MAX_BYTES, FrameStatus
+from game_classifier.frames.decode import FrameStatus
+from game_classifier.frames.files import MAX_BYTES
 from game_classifier.lists.filelist import read_file_list
 from game_classifier.predict.open_lists import predict_lists
 from game_classifier.predict.predict_list import Predictor
+from game_classifier.predict.results import collect
 from game_classifier.runtime.runner import load_runner
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "TGA", "ICO", "JPEG2000", "PCX", "SGI", "DDS")
@@ -99,7 +101,7 @@ def unreadable(tmp_path) -> dict[bytes, int]:
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
-def test_no_file_ends_a_run_or_moves_a_row(tmp_path, trained, unreadable):
+def test_no_file_ends_a_run_or_moves_a_row(tmp_path, either, unreadable):
     random = np.random.default_rng(0)
     good = draw_frame(1, 500, (160, 90))
     expected = special_files(tmp_path) | unreadable
@@ -116,17 +118,28 @@ def test_no_file_ends_a_run_or_moves_a_row(tmp_path, trained, unreadable):
     good.save(tmp_path / "good.png")
     lines = [each for name in names for each in (name, b"good.png")]
     (tmp_path / "all.txt").write_bytes(b"".join(line + b"\n" for line in lines))
-    classifier = load_runner(trained.best, "cpu")
-    predict_lists([read_file_list(tmp_path / "all.txt", 3)], Predictor(classifier, 2, 16), tmp_path / "save")
+    predict_lists(
+        [read_file_list(tmp_path / "all.txt", 3)], Predictor(load_runner(either.best, "cpu"), 2, 16), tmp_path / "save"
+    )
     table = np.load(tmp_path / "save" / "all.npy")
     assert len(table) == len(lines) > 500
-    assert {row.tobytes() for row in table[1::2]} == {table[1].tobytes()}
     assert table["status"][1] == FrameStatus.OK
     status = dict(zip(names, table["status"][::2], strict=True))
     wrong = {name: FrameStatus(status[name]) for name in expected if status[name] != expected[name]}
     assert wrong == {}
     assert set(status.values()) >= {0, 1, 2, 3, 4, 5, 6, 7}
+    collect(tmp_path / "save").write(tmp_path / "results")
     not_read = table["status"] != FrameStatus.OK
+    if "first" in table.dtype.names:
+        boxes = np.load(tmp_path / "save" / "all.boxes.npy")
+        assert not table["count"][not_read].any()
+        assert (boxes["row"] == np.repeat(np.arange(len(table)), table["count"])).all()
+        every = boxes[[name for name in boxes.dtype.names if name != "row"]]
+        good = {repr(every[row["first"] : row["first"] + row["count"]].tolist()) for row in table[1::2]}
+        assert len(good) == 1
+        assert np.isfinite(boxes["score"]).all()
+        return
+    assert {row.tobytes() for row in table[1::2]} == {table[1].tobytes()}
     assert (table["pred"][not_read] == -1).all()
     assert not table["probs"][not_read].any()
     assert np.isfinite(table["probs"]).all()

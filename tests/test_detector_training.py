@@ -111,14 +111,6 @@ def test_the_command_takes_the_recipe_of_detectors(data, tmp_path):
     assert "image_size 65: a detector needs multiples of 32" in outcome.error
 
 
-def test_batch_prediction_is_not_built_and_says_so(data, tmp_path):
-    save_checkpoint(tmp_path / "a.pth", untrained())
-    outcome = run_script(
-        "src/predict_repvgg.py", "-w", tmp_path / "a.pth", "--input", data / "val.txt", "--save", tmp_path
-    )
-    assert "a network for detection cannot predict into npy files" in outcome.error
-
-
 def test_anchors_of_the_data_are_in_the_checkpoint(data, tmp_path):
     """Boxes twenty times as wide as high fit no anchor of COCO."""
     copy = make_box_dataset(tmp_path / "data", train=8, val=4)

@@ -1,7 +1,9 @@
 import errno
+import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import tarfile
 from dataclasses import replace
@@ -9,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import NETWORK, make_dataset
+from conftest import NETWORK, contents, make_dataset
 
 from game_classifier.deploy.export import convert
 from game_classifier.deploy.gate import GateFrames
@@ -21,8 +23,9 @@ from game_classifier.lists.tar_list import read_tar_list
 from game_classifier.models.checkpoint import load_checkpoint
 from game_classifier.predict import predict_list
 from game_classifier.predict.open_lists import find_lists, predict_lists, read_list
-from game_classifier.predict.predict_list import Predictor, read_shards
+from game_classifier.predict.predict_list import Predictor
 from game_classifier.predict.results import collect
+from game_classifier.predict.shards import read_shards
 from game_classifier.runtime.fastest import fastest_file
 from game_classifier.runtime.runner import load_runner
 from game_classifier.tasks.choose import task_of
@@ -33,9 +36,26 @@ def classifier(trained):
     return load_runner(trained.best)
 
 
-def predict(classifier, save, *lists, batch_size=4, threads=3):
-    frames = [read_list(path, classifier, None) for path in lists]
-    return predict_lists(frames, Predictor(classifier, threads, batch_size), save)
+@pytest.fixture
+def runner(either):
+    return load_runner(either.best)
+
+
+def predict(runner, save, *lists, batch_size=4, threads=3):
+    frames = [read_list(path, runner, None) for path in lists]
+    return predict_lists(frames, Predictor(runner, threads, batch_size), save)
+
+
+def rows_of(save, stem) -> list[bytes]:
+    """All that was predicted for each row, boxes too, without what tells its place in the list."""
+    rows, path = np.load(save / f"{stem}.npy"), save / f"{stem}.boxes.npy"
+    if not path.exists():
+        return [row.tobytes() for row in rows]
+    boxes = np.load(path)
+    kept = [name for name in boxes.dtype.names if name != "row"]
+    parts = np.split(boxes[kept], rows["first"][1:])
+    assert [len(part) for part in parts] == rows["count"].tolist()
+    return [bytes(row["status"]) + repr(part.tolist()).encode() for row, part in zip(rows, parts, strict=True)]
 
 
 @pytest.fixture
@@ -53,19 +73,32 @@ def mixed_list(tmp_path):
     return data / "mixed.txt"
 
 
-def test_row_i_is_line_i_whatever_the_files_are_like(tmp_path, classifier, mixed_list):
+def test_row_i_is_line_i_whatever_the_files_are_like(tmp_path, runner, mixed_list):
+    predict(runner, tmp_path / "save", mixed_list)
+    status = np.load(tmp_path / "save" / "mixed.npy", mmap_mode="r", allow_pickle=False)["status"]
+    assert {row: status[row] for row in np.flatnonzero(status)} == {
+        0: FrameStatus.EMPTY,
+        5: FrameStatus.NOT_AN_IMAGE,
+        11: FrameStatus.MISSING,
+    }
+    good = tmp_path / "data" / "good.txt"
+    lines = mixed_list.read_text(encoding="utf-8").splitlines(keepends=True)
+    good.write_text("".join(line for row, line in enumerate(lines) if not status[row]), encoding="utf-8")
+    predict(runner, tmp_path / "save", good)
+    mixed = rows_of(tmp_path / "save", "mixed")
+    assert rows_of(tmp_path / "save", "good") == [row for row, bad in zip(mixed, status, strict=True) if not bad]
+
+
+def test_the_fields_of_a_classifiers_rows(tmp_path, classifier, mixed_list):
     predict(classifier, tmp_path / "save", mixed_list)
     table = np.load(tmp_path / "save" / "mixed.npy", mmap_mode="r", allow_pickle=False)
     frames = read_file_list(mixed_list, 3)
     assert table.dtype == task_of(NETWORK).rows.dtype(3)
     assert len(table) == len(frames) == 12
-    expected_status = np.zeros(12, int)
-    expected_status[[0, 5, 11]] = FrameStatus.EMPTY, FrameStatus.NOT_AN_IMAGE, FrameStatus.MISSING
-    np.testing.assert_array_equal(table["status"], expected_status)
     np.testing.assert_array_equal(table["label"], frames.labels)
     assert table["label"][3] == -1
     for row, path in enumerate(frames.paths):
-        if expected_status[row]:
+        if table["status"][row]:
             assert table["pred"][row] == -1
             assert table["score"][row] == 0
             assert not table["probs"][row].any()
@@ -76,15 +109,23 @@ def test_row_i_is_line_i_whatever_the_files_are_like(tmp_path, classifier, mixed
         assert table["score"][row] == table["probs"][row].max()
 
 
-def test_the_manifest_says_what_the_rows_were_made_from(tmp_path, classifier, mixed_list):
-    predict(classifier, tmp_path / "save", mixed_list)
+def test_the_manifest_says_what_the_rows_were_made_from(tmp_path, runner, mixed_list):
+    predict(runner, tmp_path / "save", mixed_list)
     manifest = json.loads((tmp_path / "save" / "mixed.json").read_text(encoding="utf-8"))
     assert manifest["rows"] == 12
     assert manifest["not_read"] == {"empty": 1, "missing": 1, "not_an_image": 1}
     assert [each["line"] for each in manifest["first_not_read"]] == [1, 6, 12]
-    assert manifest["class_names"] == list(classifier.class_names)
-    assert manifest["model_sha256"] == classifier.sha256()
-    assert sorted(path.name for path in (tmp_path / "save").iterdir()) == ["mixed.json", "mixed.npy"]
+    assert manifest["class_names"] == list(runner.class_names)
+    assert manifest["model_sha256"] == runner.sha256()
+    hashes = {"mixed.npy": "array_sha256"}
+    if manifest["task"] == "detection":
+        hashes["mixed.boxes.npy"] = "boxes_sha256"
+        assert (manifest["least_score"], manifest["overlap"], manifest["most"]) == (0.001, 0.6, 300)
+    files = contents(tmp_path / "save")
+    assert set(files) == {"mixed.json", *hashes}
+    assert {name: manifest[key] for name, key in hashes.items()} == {
+        name: hashlib.sha256(files[name]).hexdigest() for name in hashes
+    }
 
 
 @pytest.fixture(scope="module")
@@ -96,36 +137,38 @@ def deployed(tmp_path_factory, everything):
     return {name: Path(shutil.copy(source / f"{NETWORK}{ending}", folder)) for name, ending in endings.items()}
 
 
-@pytest.mark.parametrize("name", ["pth", "pt", "onnx", "openvino"])
+@pytest.mark.parametrize("name", ["detector", "pth", "pt", "onnx", "openvino"])
 def test_equal_frames_have_equal_rows_whatever_the_batch_the_position_and_the_threads(
-    tmp_path, deployed, trained, name
+    tmp_path, deployed, trained, detector, name
 ):
-    classifier = load_runner(trained.best if name == "pth" else deployed[name], "cpu")
+    checkpoints = {"detector": detector.best, "pth": trained.best}
+    runner = load_runner({**checkpoints, **deployed}[name], "cpu")
     lines = [f"{trained.dataset}/{line}\n" for line in (trained.dataset / "val.txt").read_text().splitlines()]
     (tmp_path / "a.txt").write_text("".join(lines))
     (tmp_path / "b.txt").write_text("".join([*lines[3:], "missing.jpg 1\n", *lines[:3]]))
     a, b = tmp_path / "a.txt", tmp_path / "b.txt"
     for save, batch_size, threads in (("one", 1, 1), ("five", 5, 3), ("many", 64, 2)):
-        predict(classifier, tmp_path / save, a, b, batch_size=batch_size, threads=threads)
-    expected = np.load(tmp_path / "one" / "a.npy")
+        predict(runner, tmp_path / save, a, b, batch_size=batch_size, threads=threads)
+    expected = rows_of(tmp_path / "one", "a")
+    assert len(set(expected)) == len(expected)
     for save in ("one", "five", "many"):
-        assert np.load(tmp_path / save / "a.npy").tobytes() == expected.tobytes()
-        assert np.delete(np.load(tmp_path / save / "b.npy"), 9).tobytes() == np.roll(expected, -3).tobytes()
+        assert contents(tmp_path / save) == contents(tmp_path / "one")
+        after = rows_of(tmp_path / save, "b")
+        assert after[:9] + after[10:] == expected[3:] + expected[:3]
 
 
-def test_finished_lists_are_kept_and_changed_ones_redone(tmp_path, classifier, trained):
+def test_finished_lists_are_kept_and_changed_ones_redone(tmp_path, runner, trained):
     save, lists = tmp_path / "save", tmp_path / "lists"
     lists.mkdir()
     lines = [f"{trained.dataset}/{line}\n" for line in (trained.dataset / "val.txt").read_text().splitlines()]
     (lists / "a.txt").write_text("".join(lines[:5]))
     (lists / "b.txt").write_text("".join(lines[5:]))
-    assert predict(classifier, save, *find_lists(lists)) == 0
+    assert predict(runner, save, *find_lists(lists)) == 0
     before = {path.name: path.stat().st_mtime_ns for path in save.glob("*.npy")}
     (lists / "b.txt").write_text("".join(lines[4:]))
-    assert predict(classifier, save, *find_lists(lists)) == 1
+    assert predict(runner, save, *find_lists(lists)) == 1
     after = {path.name: path.stat().st_mtime_ns for path in save.glob("*.npy")}
-    assert before["a.npy"] == after["a.npy"]
-    assert before["b.npy"] != after["b.npy"]
+    assert {name for name in before if before[name] == after[name]} == {"a.npy", "a.boxes.npy"} & set(before)
     assert len(np.load(save / "b.npy")) == len(lines) - 4
 
 
@@ -133,29 +176,29 @@ def test_the_class_list_of_a_data_set_is_no_list_of_frames(trained):
     assert [path.name for path in find_lists(trained.dataset)] == ["train.txt", "val.txt"]
 
 
-def test_an_interrupted_prediction_leaves_no_half_shard(tmp_path, classifier, mixed_list):
+def test_an_interrupted_prediction_leaves_no_half_shard(tmp_path, runner, mixed_list):
     calls = []
 
     def stop_in_the_second_batch(frames):
         calls.append(1)
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return classifier(frames)
+        return runner.infer(frames)
 
-    broken = replace(classifier, make_workers=lambda count, batch_size: [stop_in_the_second_batch] * count)
+    broken = replace(runner, make_workers=lambda count, batch_size: [stop_in_the_second_batch] * count)
     with pytest.raises(KeyboardInterrupt):
         predict(broken, tmp_path / "save", mixed_list)
     assert list((tmp_path / "save").iterdir()) == []
-    predict(classifier, tmp_path / "save", mixed_list)
+    predict(runner, tmp_path / "save", mixed_list)
     assert len(np.load(tmp_path / "save" / "mixed.npy")) == 12
 
 
-def test_a_manifest_never_describes_another_array(tmp_path, classifier, trained, monkeypatch):
+def test_a_manifest_never_describes_another_array(tmp_path, runner, trained, monkeypatch):
     save, path = tmp_path / "save", tmp_path / "a.txt"
     lines = [f"{trained.dataset}/{line}\n" for line in (trained.dataset / "val.txt").read_text().splitlines()]
     path.write_text("".join(lines))
-    predict(classifier, save, path)
-    whole = np.load(save / "a.npy")
+    predict(runner, save, path)
+    whole = contents(save)
     path.write_text("".join(lines[::-1]))
 
     def die(*_):
@@ -163,11 +206,11 @@ def test_a_manifest_never_describes_another_array(tmp_path, classifier, trained,
 
     monkeypatch.setattr(predict_list, "write_json", die)  # after the new array is in place
     with pytest.raises(KeyboardInterrupt):
-        predict(classifier, save, path)
+        predict(runner, save, path)
     monkeypatch.undo()
     path.write_text("".join(lines))
-    assert predict(classifier, save, path) == 0
-    np.testing.assert_array_equal(np.load(save / "a.npy")["label"], whole["label"])
+    assert predict(runner, save, path) == 0
+    assert contents(save) == whole
 
 
 def test_results_count_each_labelled_frame_that_was_read_once(tmp_path, classifier, mixed_list, trained):
@@ -207,40 +250,44 @@ def test_results_of_other_class_lists_or_of_nothing_are_refused(tmp_path, classi
         read_shards(tmp_path / "save")
 
 
-def test_a_row_of_a_shard_that_two_runs_wrote_into_is_predicted_again(tmp_path, classifier, mixed_list):
-    predict(classifier, tmp_path, mixed_list)
-    table = np.load(tmp_path / "mixed.npy")
-    np.save(tmp_path / "mixed.npy", np.roll(table, 1))
-    assert predict(classifier, tmp_path, mixed_list) == 0
-    assert np.load(tmp_path / "mixed.npy").tobytes() == table.tobytes()
-    (tmp_path / "mixed.json").write_text("{")
-    assert predict(classifier, tmp_path, mixed_list) == 0
-    assert predict(classifier, tmp_path, mixed_list) == 1
+def test_a_row_of_a_shard_that_two_runs_wrote_into_is_predicted_again(tmp_path, runner, mixed_list):
+    save = tmp_path / "save"
+    predict(runner, save, mixed_list)
+    whole = contents(save)
+    for name in whole.keys() - {"mixed.json"}:
+        np.save(save / name, np.roll(np.load(save / name), 1))
+        assert predict(runner, save, mixed_list) == 0
+        assert contents(save) == whole
+    (save / "mixed.json").write_text("{")
+    assert predict(runner, save, mixed_list) == 0
+    assert predict(runner, save, mixed_list) == 1
 
 
-def test_a_list_that_changes_meanwhile_is_refused(tmp_path, classifier, mixed_list):
+def test_a_list_that_changes_meanwhile_is_refused(tmp_path, runner, mixed_list):
     def change(frames):
         with mixed_list.open("a") as file:
             file.write("more.jpg 1\n")
-        return classifier(frames)
+        return runner.infer(frames)
 
-    changing = replace(classifier, make_workers=lambda count, batch_size: [change] * count)
+    changing = replace(runner, make_workers=lambda count, batch_size: [change] * count)
     with pytest.raises(InputError, match=r"mixed.txt: changed while its frames were predicted; run the same command"):
         predict(changing, tmp_path / "save", mixed_list)
     assert list((tmp_path / "save").iterdir()) == []
 
 
-def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path, run, trained, monkeypatch):
+def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path, run, either, monkeypatch):
     def refuse(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "posix_fallocate", refuse)
-    options = ("-w", trained.best, "--input", trained.dataset / "val.txt", "--save", tmp_path / "save")
-    assert f"{tmp_path / 'save' / 'val.npy'}: No space left on device" in run("src/predict_repvgg.py", *options).error
+    options = ("-w", either.best, "--input", either.dataset / "val.txt", "--save", tmp_path / "save")
+    assert re.search(
+        rf"{tmp_path}/save/val\.(boxes\.)?npy: No space left", run("src/predict_repvgg.py", *options).error
+    )
     assert list((tmp_path / "save").iterdir()) == []
 
 
-def test_folders_and_tars_of_images(tmp_path, classifier, trained):
+def test_folders_and_tars_of_images(tmp_path, runner, trained):
     folder = trained.dataset / "val"
     tar = tmp_path / "frames.tar"
     with tarfile.open(tar, "w") as archive:
@@ -251,16 +298,16 @@ def test_folders_and_tars_of_images(tmp_path, classifier, trained):
             member.size = len(data)
             archive.addfile(member, io.BytesIO(data))
     assert find_lists(folder) == [folder]
-    predict(classifier, tmp_path / "save", folder, tar)
-    of_folder, of_tar = (np.load(tmp_path / "save" / name) for name in ("val.npy", "frames.npy"))
-    assert (of_folder["label"] == -1).all()
-    assert of_tar["status"].tolist() == [0] * 12 + [FrameStatus.EMPTY, FrameStatus.NOT_AN_IMAGE]
+    predict(runner, tmp_path / "save", folder, tar)
+    status = np.load(tmp_path / "save" / "frames.npy")["status"]
+    assert status.tolist() == [0] * 12 + [FrameStatus.EMPTY, FrameStatus.NOT_AN_IMAGE]
+    of_folder, of_tar = (rows_of(tmp_path / "save", name) for name in ("val", "frames"))
     members = [path.rpartition("val/")[2] for path in read_tar_list(tar).paths[:12]]
     order = [list_images(folder).index(name) for name in members]
-    assert of_tar[:12].tobytes() == of_folder[order].tobytes()
-    assert predict(classifier, tmp_path / "save", folder, tar) == 2
+    assert of_tar[:12] == [of_folder[row] for row in order]
+    assert predict(runner, tmp_path / "save", folder, tar) == 2
     os.utime(tar, ns=(1, 1))
-    assert predict(classifier, tmp_path / "save", tar) == 0
+    assert predict(runner, tmp_path / "save", tar) == 0
 
 
 def test_tars_that_cannot_be_used(tmp_path):

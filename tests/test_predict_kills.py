@@ -30,42 +30,42 @@ def lists(tmp_path_factory, trained) -> Path:
     return folder
 
 
-def command(trained, lists: Path, save: Path, *options: object) -> list[str]:
-    script = [sys.executable, ROOT / "src" / "predict_repvgg.py", "-w", trained.best, "--input", lists]
+def command(either, lists: Path, save: Path, *options: object) -> list[str]:
+    script = [sys.executable, ROOT / "src" / "predict_repvgg.py", "-w", either.best, "--input", lists]
     return [str(part) for part in (*script, "--save", save, "--batch-size", 4, *options)]
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory, trained, lists) -> tuple[dict[str, bytes], float]:
+def uninterrupted(tmp_path_factory, either, lists) -> tuple[dict[str, bytes], float]:
     """The files of a whole run, and how long it took."""
     save = tmp_path_factory.mktemp("whole") / "save"
     start = time.monotonic()
-    subprocess.run(command(trained, lists, save), check=True, capture_output=True)
+    subprocess.run(command(either, lists, save), check=True, capture_output=True)
     return contents(save), time.monotonic() - start
 
 
-def test_kills_at_random_moments_change_nothing(tmp_path, trained, lists, uninterrupted):
+def test_kills_at_random_moments_change_nothing(tmp_path, either, lists, uninterrupted):
     expected, seconds = uninterrupted
     moments = random.Random(0)
     for _ in range(KILLS):
-        process = subprocess.Popen(command(trained, lists, tmp_path / "save"), stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(command(either, lists, tmp_path / "save"), stderr=subprocess.DEVNULL)
         time.sleep(moments.uniform(0.3, 1.0) * seconds)
         process.send_signal(signal.SIGKILL)
         process.wait()
-    subprocess.run(command(trained, lists, tmp_path / "save"), check=True, capture_output=True)
+    subprocess.run(command(either, lists, tmp_path / "save"), check=True, capture_output=True)
     assert contents(tmp_path / "save") == expected
 
 
-def test_two_runs_into_one_folder_do_not_spoil_each_other(tmp_path, trained, lists, uninterrupted):
+def test_two_runs_into_one_folder_do_not_spoil_each_other(tmp_path, either, lists, uninterrupted):
     both = [
-        subprocess.Popen(command(trained, lists, tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        subprocess.Popen(command(either, lists, tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         for _ in range(2)
     ]
     assert [process.wait() for process in both] == [0, 0]
     assert contents(tmp_path) == uninterrupted[0]
 
 
-def test_a_killed_ray_worker_loses_nothing(tmp_path, trained, lists, uninterrupted, monkeypatch):
+def test_a_killed_ray_worker_loses_nothing(tmp_path, either, lists, uninterrupted, monkeypatch):
     ray = pytest.importorskip("ray")
     monkeypatch.setenv("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
@@ -73,7 +73,7 @@ def test_a_killed_ray_worker_loses_nothing(tmp_path, trained, lists, uninterrupt
         address = ray.get_runtime_context().gcs_address
         options = ("--engine", "ray", "--threads", 1)
         process = subprocess.Popen(
-            command(trained, lists, tmp_path, *options),
+            command(either, lists, tmp_path, *options),
             env={**os.environ, "RAY_ADDRESS": address},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

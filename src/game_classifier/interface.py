@@ -162,6 +162,12 @@ class Predictions:
 
     rows: np.ndarray  # structured and mapped, not loaded; docs/formats.md describes the fields
     manifest: dict[str, Any]  # what the rows were made from
+    boxes: np.ndarray | None = None  # of a detector: those of all rows, likewise
+
+    def boxes_of(self, row: int) -> np.ndarray:
+        """The boxes of a row of a detector's predictions, the best first."""
+        first = self.rows["first"][row]
+        return self.boxes[first : first + self.rows["count"][row]]
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -194,17 +200,26 @@ def load(
 
 
 def read_predictions(path: str | PathLike[str]) -> Predictions:
-    """Read `LIST.npy` and its manifest `LIST.json`; raises InputError if one is missing or they do not fit."""
+    """Read `LIST.npy`, a detector's `LIST.boxes.npy` and their manifest `LIST.json`.
+
+    Raises InputError if one is missing or they do not fit.
+    """
     array, manifest = Path(path), Path(path).with_suffix(".json")
     for each in (array, manifest):
         if not each.is_file():
             raise InputError(f"{each}: no such file; src/predict_repvgg.py writes LIST.npy and LIST.json")
+    boxes = None
     try:
         rows = np.load(array, mmap_mode="r", allow_pickle=False)
         values = json.loads(manifest.read_text(encoding="utf-8"))
         whole = len(rows) == values["rows"] and "class_names" in values
+        if "boxes_sha256" in values:
+            boxes = np.load(array.with_suffix(".boxes.npy"), mmap_mode="r", allow_pickle=False)
+            whole = whole and len(boxes) == rows["count"].sum(dtype=np.int64)
+    except FileNotFoundError as error:
+        raise InputError(f"{error.filename}: no such file; predict the list again") from None
     except (ValueError, KeyError, TypeError, EOFError):
         whole = False
     if not whole:
         raise InputError(f"{array}: does not fit its manifest {manifest.name}; predict the list again")
-    return Predictions(rows, values)
+    return Predictions(rows, values, boxes)

@@ -1,8 +1,6 @@
 """From the bytes of a file to a uint8 frame of the network's size: the only place that decodes or resizes."""
 
 import io
-import os
-import stat
 import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,9 +13,9 @@ import torch.nn.functional as F
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
+from game_classifier.frames.files import read_file
 from game_classifier.frames.status import FrameError, FrameStatus
 
-MAX_BYTES = 2**29  # of a file: no image of MAX_PIXELS needs more
 MAX_PIXELS = 2**27  # 134 megapixels: eight times a 4K frame; larger files are decompression bombs
 # Pillow's own limit, and its remarks on damaged files, go to standard error; ours are in the row's status.
 Image.MAX_IMAGE_PIXELS = None
@@ -88,7 +86,13 @@ def read_frame(path: str | Path, preprocessing: Preprocessing) -> np.ndarray:
 
 def decode_resized(data: bytes, preprocessing: Preprocessing) -> np.ndarray:
     """Decode an image file's bytes and resize, to uint8 RGB [height, width, 3]; raises FrameError."""
-    return resize_frame(decode(data, preprocessing), preprocessing)
+    return decode_with_size(data, preprocessing)[0]
+
+
+def decode_with_size(data: bytes, preprocessing: Preprocessing) -> tuple[np.ndarray, tuple[int, int]]:
+    """`decode_resized`, and the (height, width) of the whole picture, upright, whatever the scale it is decoded at."""
+    pixels, _, size = _decode(data, preprocessing, SCALES, "RGB")
+    return resize_frame(pixels, preprocessing), size
 
 
 def resize_frame(frame: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
@@ -101,26 +105,6 @@ def resize_frame(frame: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
 def read_whole_frame(path: str | Path) -> np.ndarray:
     """Read an image file as uint8 RGB [H, W, 3] at its full size; raises FrameError and nothing else."""
     return _decode(read_file(path), WHOLE, (1,), "RGB")[0]
-
-
-def read_file(path: str | Path) -> bytes:
-    """The bytes of an image file; raises FrameError (missing, unreadable, too large) and nothing else.
-
-    Only regular files are read: a pipe would be waited for, and a device has no end.
-    """
-    try:
-        # Unbuffered, half the time of Path.read_bytes; non-blocking, since opening a pipe waits for its writer.
-        with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb", buffering=0) as file:
-            state = os.fstat(file.fileno())
-            if not stat.S_ISREG(state.st_mode):
-                raise FrameError(FrameStatus.UNREADABLE)
-            if state.st_size > MAX_BYTES:
-                raise FrameError(FrameStatus.TOO_LARGE)
-            return file.read()
-    except FileNotFoundError:
-        raise FrameError(FrameStatus.MISSING) from None
-    except (OSError, ValueError):  # ValueError: a NUL byte in the name
-        raise FrameError(FrameStatus.UNREADABLE) from None
 
 
 def read_size(path: str | Path) -> tuple[int, int]:
@@ -163,21 +147,21 @@ def look_at(data: bytes, preprocessing: Preprocessing) -> tuple[np.ndarray, Head
     where that suffices for what `preprocessing` resizes to: the means of 8x8 blocks, a fifth cheaper than 1/4.
     All its data is still read, so that damage anywhere is found. Returns its header too. Raises FrameError.
     """
-    return _decode(data, preprocessing, (8, *SCALES), "L")
+    return _decode(data, preprocessing, (8, *SCALES), "L")[:2]
 
 
-def _decode(
-    data: bytes, preprocessing: Preprocessing, scales: tuple[int, ...], mode: Literal["RGB", "L"]
-) -> tuple[np.ndarray, Header]:
+# Pixels, the file's header, and (height, width) of the whole picture, upright.
+Decoded = tuple[np.ndarray, Header, tuple[int, int]]
+
+
+def _decode(data: bytes, preprocessing: Preprocessing, scales: tuple[int, ...], mode: Literal["RGB", "L"]) -> Decoded:
     if not data:
         raise FrameError(FrameStatus.EMPTY)
     decoded = _decode_jpeg(data, preprocessing, scales, mode) if data.startswith(b"\xff\xd8") else None
     return decoded or _decode_with_pillow(data, mode)
 
 
-def _decode_jpeg(
-    data: bytes, preprocessing: Preprocessing, scales: tuple[int, ...], mode: str
-) -> tuple[np.ndarray, Header] | None:
+def _decode_jpeg(data: bytes, preprocessing: Preprocessing, scales: tuple[int, ...], mode: str) -> Decoded | None:
     """Decode with libjpeg-turbo; None for what Pillow must read: CMYK, rotated by EXIF, rare variants."""
     try:
         height, width, colorspace, _ = simplejpeg.decode_jpeg_header(data)
@@ -199,7 +183,8 @@ def _decode_jpeg(
         # libjpeg only warns of damaged data and paints grey; a frame that is partly invented is no frame.
         truncated = "Premature end" in str(error)
         raise FrameError(FrameStatus.TRUNCATED if truncated else FrameStatus.CORRUPT) from None
-    return pixels, Header("JPEG", "L" if colorspace == "Gray" else colorspace, width, height, rotated=False)
+    header = Header("JPEG", "L" if colorspace == "Gray" else colorspace, width, height, rotated=False)
+    return pixels, header, (height, width)
 
 
 def _is_rotated(data: bytes) -> bool:
@@ -227,7 +212,7 @@ def _has_exif(data: bytes) -> bool:
     return False
 
 
-def _decode_with_pillow(data: bytes, mode: str) -> tuple[np.ndarray, Header]:
+def _decode_with_pillow(data: bytes, mode: str) -> Decoded:
     try:
         with Image.open(io.BytesIO(data)) as image:
             shape = image.format or "", image.mode, image.width, image.height
@@ -237,7 +222,8 @@ def _decode_with_pillow(data: bytes, mode: str) -> tuple[np.ndarray, Header]:
             header = Header(*shape, image.getexif().get(EXIF_ORIENTATION, 1) != 1)
             upright = ImageOps.exif_transpose(image)
         pixels = _to_rgb(upright)
-        return pixels if mode == "RGB" else np.array(Image.fromarray(pixels).convert("L"))[:, :, None], header
+        size = pixels.shape[0], pixels.shape[1]
+        return pixels if mode == "RGB" else np.array(Image.fromarray(pixels).convert("L"))[:, :, None], header, size
     except FrameError:
         raise
     except UnidentifiedImageError:

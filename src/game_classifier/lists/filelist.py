@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from game_classifier.errors import InputError
-from game_classifier.frames.decode import read_file
+from game_classifier.frames.files import read_file
 from game_classifier.lists.folders import list_images
 from game_classifier.lists.lines import read_lines
 from game_classifier.storage import write_text

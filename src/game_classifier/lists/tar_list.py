@@ -10,7 +10,8 @@ from typing import BinaryIO
 import numpy as np
 
 from game_classifier.errors import InputError
-from game_classifier.frames.decode import MAX_BYTES, FrameError, FrameStatus
+from game_classifier.frames.files import MAX_BYTES
+from game_classifier.frames.status import FrameError, FrameStatus
 from game_classifier.lists.filelist import UNLABELLED, FileList
 from game_classifier.lists.folders import is_image_name
 

@@ -9,10 +9,12 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from game_classifier.pages.plots import save_figure
+from game_classifier.pages.plots import DPI, save_figure
 
 COLUMNS = 3
 NAMED = 10  # classes in a legend; more would cover the curves
+# Bright ones that differ; a frame shows few classes.
+COLOURS = ("#ff4d4d", "#33dd55", "#4da6ff", "#ffd633", "#ff66ff", "#33e0e0", "#ff9933", "#b380ff")
 TRUE_COLOUR, FOUND_COLOUR = "#00c000", "#ff3020"
 
 
@@ -39,6 +41,32 @@ def plot_precision_recall(path: Path, precision: np.ndarray, class_names: Sequen
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02), title="At an IoU of 0.5")
     axes.grid(alpha=0.3)
     axes.legend(loc="lower left", fontsize=7)
+    save_figure(figure, path)
+
+
+def draw_boxes(path: Path, frame: ShownFrame, class_names: Sequence[str]) -> None:
+    """Draw a frame at its full size, each class in a colour of its own."""
+    height, width = frame.pixels.shape[:2]
+    figure = Figure(figsize=(width / DPI, height / DPI))
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.axis("off")
+    axes.imshow(frame.pixels, aspect="auto", interpolation="nearest")
+    line, letter = max(1, max(width, height) / 400), max(8, max(width, height) / 60)  # pixels
+    for name, score, (x1, y1, x2, y2) in frame.boxes:
+        colour = COLOURS[class_names.index(name) % len(COLOURS)]
+        axes.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor=colour, linewidth=72 / DPI * line))
+        label = {"boxstyle": "square,pad=0.15", "facecolor": colour, "edgecolor": "none"}
+        inside = y1 < 1.5 * letter  # above the box there is no room
+        axes.text(
+            x1,
+            y1,
+            f"{name} {score:.2f}",
+            fontsize=72 / DPI * letter,
+            color="black",
+            va="top" if inside else "bottom",
+            bbox=label,
+            clip_on=True,
+        )
     save_figure(figure, path)
 
 

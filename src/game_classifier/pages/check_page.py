@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from game_classifier.checks.findings import PAIRS, Finding, Report
-from game_classifier.frames.decode import read_file
+from game_classifier.frames.files import read_file
 from game_classifier.pages.check_tables import leakage_rows, list_rows
 from game_classifier.pages.page import render, thumbnail
 from game_classifier.storage import make_folder, write_text

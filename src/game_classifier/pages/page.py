@@ -27,10 +27,10 @@ def render(template: str, **values: Any) -> str:
     return page.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def thumbnail(read: Callable[[], bytes]) -> str | None:
+def thumbnail(read: Callable[[], bytes], size: Preprocessing = THUMBNAIL) -> str | None:
     """A small picture of the image file that `read` gives, as a data URI; None when it cannot be read any more."""
     try:
-        frame = decode_resized(read(), THUMBNAIL)
+        frame = decode_resized(read(), size)
     except FrameError:
         return None
     data = io.BytesIO()

@@ -15,6 +15,7 @@ from matplotlib.ticker import MaxNLocator
 
 from game_classifier.storage import replacing
 
+DPI = 120
 NAME_SHOWN = 40  # characters of a class name; longer ones would leave no room for the squares
 EAST_ASIAN_FONTS = ("Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Micro Hei", "Microsoft YaHei", "PingFang SC")
 
@@ -102,4 +103,4 @@ def save_figure(figure: Figure, path: Path) -> None:
         text.set_parse_math(False)  # a "$" in a class name begins no formula
     with replacing(path) as temporary, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # drawn as boxes; the tables show the names
-        figure.savefig(temporary, format="png", dpi=120)
+        figure.savefig(temporary, format="png", dpi=DPI)

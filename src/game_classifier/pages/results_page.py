@@ -1,15 +1,14 @@
 """The results of predictions as one page: tables to sort and to filter, and the frames worth a look."""
 
 from dataclasses import dataclass
-from functools import partial
 from pathlib import PurePath
 
 import numpy as np
 
 from game_classifier.console import percent
 from game_classifier.lists.filelist import UNKNOWN, UNKNOWN_WORD, UNLABELLED
-from game_classifier.lists.reopen import reopen_list
-from game_classifier.pages.page import render, thumbnail
+from game_classifier.pages.listed_frames import find_frames
+from game_classifier.pages.page import render
 from game_classifier.pages.refusal_tables import refusal_rows, roc_points
 from game_classifier.pages.results_tables import (
     class_rows,
@@ -19,7 +18,8 @@ from game_classifier.pages.results_tables import (
     summary_rows,
 )
 from game_classifier.scoring.metrics import confused_pairs
-from game_classifier.scoring.results import Results, list_name
+from game_classifier.scoring.predicted_lists import list_name
+from game_classifier.scoring.results import Results
 
 TEMPLATE = "results_report.html.j2"
 PAIRS_SHOWN = 20  # with FRAMES_OF_A_PAIR, twice FRAMES_RANKED and twice FRAMES_REFUSED: 200 pictures, some 1.1 MB
@@ -92,7 +92,7 @@ def _pair(results: Results, pair: np.void, frames: list[ShownFrame]) -> dict[str
 
 def _show(results: Results, groups: list[np.ndarray]) -> list[list[ShownFrame]]:
     """The frames of each RANKED group; earlier groups get pictures first, as long as there is room."""
-    files = _find_files(results, np.concatenate(groups))
+    files = find_frames(results.manifests, np.concatenate(groups))
     room = PICTURES_SIZE
     shown = []
     for group in groups:
@@ -104,18 +104,6 @@ def _show(results: Results, groups: list[np.ndarray]) -> list[list[ShownFrame]]:
             frames.append(_frame(results, row, path, picture))
         shown.append(frames)
     return shown
-
-
-def _find_files(results: Results, rows: np.ndarray) -> dict[tuple[int, int], tuple[str, str | None]]:
-    """(shard, row) -> (path, picture) of those RANKED rows whose list is still there; one list at a time is read."""
-    found: dict[tuple[int, int], tuple[str, str | None]] = {}
-    for shard in np.unique(rows["shard"]).tolist():
-        frames = reopen_list(results.manifests[shard])
-        if frames is None:
-            continue
-        for row in np.unique(rows["row"][rows["shard"] == shard]).tolist():
-            found[shard, row] = frames.paths[row], thumbnail(partial(frames.read, row))
-    return found
 
 
 def _frame(results: Results, row: np.void, path: str, picture: str | None) -> ShownFrame:

@@ -5,6 +5,7 @@ import numpy as np
 from game_classifier.console import percent, table
 from game_classifier.scoring.calibration import BINS, Calibration
 from game_classifier.scoring.metrics import confused_pairs, mostly_taken_for
+from game_classifier.scoring.predicted_lists import PredictedLists
 from game_classifier.scoring.results import Results
 
 PAIRS_SHOWN = 10  # in the terminal
@@ -104,7 +105,7 @@ def summary_rows(results: Results) -> list[tuple[str, str]]:
     return rows
 
 
-def model_rows(results: Results) -> list[tuple[str, str, str, str, str]]:
+def model_rows(results: PredictedLists) -> list[tuple[str, str, str, str, str]]:
     """(model, start of its SHA-256, precision, runtime, lists) for each model that predicted some of the lists."""
     lists: dict[tuple[str, ...], int] = {}
     for manifest in results.manifests:

@@ -8,9 +8,10 @@ from game_classifier.lists.dataset import ANNOTATIONS
 from game_classifier.lists.filelist import FileList, list_of_images, read_file_list
 from game_classifier.lists.manifest import require_same_classes
 from game_classifier.lists.tar_list import read_tar_list
-from game_classifier.predict.predict_list import Predictor
+from game_classifier.predict.predict_list import BOXES, Predictor
 from game_classifier.runtime.runner import Runner
 from game_classifier.storage import make_folder, remove_abandoned
+from game_classifier.tasks.choose import task_of
 
 
 def find_lists(source: Path) -> list[Path]:
@@ -25,7 +26,9 @@ def find_lists(source: Path) -> list[Path]:
 
 
 def read_list(source: Path, runner: Runner, root: Path | None) -> FileList:
-    """Read one of `find_lists`; InputError when a line is wrong, or the classes are not the classifier's."""
+    """Read one of `find_lists`; InputError when a line is wrong, or the classes are not the network's."""
+    if source.stem.endswith(BOXES) and task_of(runner.network).rows.boxes is not None:
+        raise InputError(f"{source}: LIST{BOXES}.npy holds the boxes of LIST; give the list another name")
     if source.is_dir():
         return list_of_images(source)
     if source.suffix == ".tar":

@@ -22,6 +22,7 @@ class Job:
     batch_size: int
     root: Path | None
     save: Path
+    least_score: float | None = None  # as for Predictor
 
 
 class _Worker:
@@ -31,7 +32,7 @@ class _Worker:
         remove_abandoned(job.save)  # by a worker on this machine that was killed
         self.job = job
         self.runner = load_runner(job.weights, "auto", job.precision)
-        self.predictor = Predictor(self.runner, job.threads, job.batch_size)
+        self.predictor = Predictor(self.runner, job.threads, job.batch_size, job.least_score)
 
     def predict(self, source: Path) -> bool | str:
         """True if the list was predicted, False if it was already finished; a text if the input is wrong."""

@@ -4,26 +4,28 @@ from pathlib import Path
 
 import numpy as np
 
-from game_classifier.models.zoo import CLASSIFICATION
-from game_classifier.predict.predict_list import read_shards
-from game_classifier.tasks.choose import TASKS
+from game_classifier.predict.shards import read_shards
 from game_classifier.tasks.task import Results
 
-ROWS_AT_A_TIME = 65_536  # bounds the memory, however long a list is
+ROWS_AT_A_TIME = 8192  # bounds the memory, however long a list is; each may have 300 boxes
 
 
 def collect(save: Path, refuse: float | None = None) -> Results:
     """Add up every finished list in `save`; `refuse` is the share of known frames that may be refused.
 
-    By default that is the share that each network was trained with. Raises InputError for a share outside 0..0.5, and
-    for one that a network has no threshold for.
+    By default that is the share that each network was trained with. Raises InputError for a share outside 0..0.5, for
+    one that a network has no threshold for, and for any share if the networks are detectors.
     """
     shards = read_shards(save)
-    first = shards[0][1]
-    task = TASKS[first.get("task", CLASSIFICATION)]  # older manifests do not name a task: they are a classifier's
-    results = task.rows.results(tuple(first["class_names"]), refuse)
-    for table, manifest in shards:
-        results.add_list(manifest)
-        for start in range(0, len(table), ROWS_AT_A_TIME):
-            results.add_rows(start, np.array(table[start : start + ROWS_AT_A_TIME]))
+    results = shards[0].task.rows.results(tuple(shards[0].manifest["class_names"]), refuse)
+    for shard in shards:
+        results.add_list(shard.manifest)
+        for start in range(0, len(shard.rows), ROWS_AT_A_TIME):
+            rows = np.array(shard.rows[start : start + ROWS_AT_A_TIME])
+            results.add_rows(start, rows, None if shard.boxes is None else boxes_of(rows, shard.boxes))
     return results
+
+
+def boxes_of(rows: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """The boxes of successive rows, of all the boxes of their list."""
+    return boxes[rows["first"][0] : rows["first"][-1] + rows["count"][-1]]

@@ -1,38 +1,21 @@
 """Adding up all rows of a folder of predictions."""
 
-from collections import Counter
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 
 from game_classifier.frames.decode import FrameStatus
 from game_classifier.lists.filelist import UNKNOWN, UNLABELLED
 from game_classifier.scoring.calibration import Calibration
 from game_classifier.scoring.metrics import Scores
+from game_classifier.scoring.predicted_lists import PredictedLists
 from game_classifier.scoring.ranking import RANKED, Ranking
 from game_classifier.scoring.refusal import Refusing
 
-UNREAD_KEPT = 100
 FRAMES_RANKED = 40  # of the most confident wrong ones, and of the least confident
 FRAMES_OF_A_PAIR = 4
 FRAMES_REFUSED = 20  # with the lowest `known`, and as many unknown ones that got a class, with the highest
 
 
-@dataclass(frozen=True)
-class UnreadFile:
-    """A frame that could not be read."""
-
-    source: str  # the list
-    line: int
-    path: str
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.source}:{self.line}: {self.path}: {self.reason}"
-
-
-class Results:
+class Results(PredictedLists):
     """Counts, scores and the frames worth a look, to which the rows of any number of lists are added.
 
     The memory does not grow with the rows, except for the frames of confused pairs, a few for each pair that occurs,
@@ -40,18 +23,14 @@ class Results:
     """
 
     def __init__(self, class_names: tuple[str, ...]) -> None:
-        self.class_names = class_names
+        super().__init__(class_names)
         self.threshold = 0.0  # of `known`, for the rows that are added next; 0: none of them is refused
         self.refusing = Refusing(len(class_names))
         self.scores = Scores(len(class_names))  # over the labelled rows that were read
         self.calibration = Calibration()  # over the same
-        self.rows = 0
         self.unlabelled = 0
         self.unknown = 0  # rows whose line says that the frame shows none of the classes
         self.predicted = np.zeros(len(class_names), np.int64)  # how often each class was, labelled or not
-        self.not_read: Counter[str] = Counter()  # reason -> rows
-        self.first_not_read: list[UnreadFile] = []
-        self.manifests: list[dict[str, Any]] = []  # of each list; RANKED counts them
         self.surely_wrong = Ranking(FRAMES_RANKED, highest=True)
         self.least_sure = Ranking(FRAMES_RANKED, highest=False)  # right or wrong, labelled or not
         self.of_pairs = Ranking(FRAMES_OF_A_PAIR, highest=True, of_each_pair=True)  # wrong ones
@@ -63,18 +42,8 @@ class Results:
         """The labelled rows that were read."""
         return self.scores.frames
 
-    def add_list(self, manifest: dict[str, Any]) -> None:
-        """Begin the next list; its rows follow."""
-        self.manifests.append(manifest)
-        self.not_read.update(manifest["not_read"])
-        missing = UNREAD_KEPT - len(self.first_not_read)
-        self.first_not_read += [
-            UnreadFile(list_name(manifest), each["line"], each["path"], each["reason"])
-            for each in manifest["first_not_read"][:missing]
-        ]
-
-    def add_rows(self, start: int, rows: np.ndarray) -> None:
-        """Add rows [N] of the current list; the first of them is row `start`."""
+    def add_rows(self, start: int, rows: np.ndarray, boxes: None = None) -> None:
+        """Add rows [N] of the current list; the first of them is row `start`. There are no boxes."""
         numbers = np.arange(start, start + len(rows))
         was_read = rows["status"] == FrameStatus.OK
         read = rows[was_read]
@@ -103,8 +72,3 @@ class Results:
         ranked["score"] = known
         self.refused.add(ranked[refused & ~is_unknown])
         self.slipped_through.add(ranked[~refused & is_unknown & ~np.isnan(known)])
-
-
-def list_name(manifest: dict[str, Any]) -> str:
-    """The list that a manifest names; "?" if an old manifest names none."""
-    return manifest.get("list") or "?"

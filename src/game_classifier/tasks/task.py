@@ -148,8 +148,8 @@ class Results(Protocol):
         """Begin the next list; its rows follow."""
         ...
 
-    def add_rows(self, start: int, rows: np.ndarray) -> None:
-        """Add rows of the list begun last; the first of them is row `start`."""
+    def add_rows(self, start: int, rows: np.ndarray, boxes: np.ndarray | None) -> None:
+        """Add rows of the list begun last, and their boxes if the task has boxes; the first of them is row `start`."""
         ...
 
     def write(self, folder: Path) -> str:
@@ -161,8 +161,28 @@ class Results(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Answered:
+    """Frames that were read, and the answers for them."""
+
+    rows: np.ndarray  # int64 [n], the frames' rows of the list
+    sizes: np.ndarray  # int32 [n, 2], height and width in pixels of the whole picture in each file, upright
+    answers: Any  # [n, ...], an array, or a tuple of such arrays
+    preprocessing: Preprocessing  # between the picture and the network's frame
+
+
 class Rows(Protocol):
-    """The rows that batch prediction writes, one for each line of a list."""
+    """The rows that batch prediction writes, one for each line of a list, and their boxes if the task has boxes."""
+
+    boxes: np.dtype | None  # structured type of a box, and `boxes` of a row is in its fields `first` and `count`
+
+    def settings(self) -> dict[str, Any]:
+        """What the rows depend on besides the network and the frames, as in the manifest."""
+        ...
+
+    def with_least_score(self, least_score: float) -> Self:
+        """Rows with boxes above this score alone; InputError if the task has no boxes, or for one outside 0 to 1."""
+        ...
 
     def dtype(self, num_classes: int, with_known: bool) -> np.dtype:
         """The structured type of a row; `status` uint8 is one of its fields."""
@@ -172,16 +192,24 @@ class Rows(Protocol):
         """Fill the rows of a list before the first frame is read."""
         ...
 
-    def fill(self, rows: np.ndarray, answers: np.ndarray) -> np.ndarray:
-        """Return `rows` [n], all of frames that were read, with their answers [n, ...]."""
+    def fill(self, rows: np.ndarray, answered: Answered) -> np.ndarray | None:
+        """Write the answers into `rows` [n]; returns the boxes of these rows, in their order, if the task has boxes.
+
+        `first` stays as it is: what comes before is known when all frames are read.
+        """
         ...
 
     def results(self, class_names: tuple[str, ...], refuse: float | None) -> Results:
-        """Empty results, which refuse this share of the frames that the network knows; None: each file's own share."""
+        """Empty results, which refuse this share of the frames that the network knows; None: each file's own share.
+
+        Raises InputError for a share if the task refuses nothing.
+        """
         ...
 
-    def describe_answer(self, answer: np.ndarray, class_names: Sequence[str], refuse_below: float | None) -> str:
-        """One frame's answer, for the terminal; `refuse_below` is the threshold of `known`, if the answer has it."""
+    def describe_row(
+        self, row: np.void, boxes: np.ndarray | None, class_names: Sequence[str], refuse_below: float | None
+    ) -> str:
+        """A frame's row and boxes, for the terminal; `refuse_below` is the threshold of `known`, if the row has it."""
         ...
 
 
@@ -197,7 +225,7 @@ class Task(Protocol):
     nothing_to_score: str  # why a list gives no scores, with the remedy
 
     comparison: Comparison
-    rows: Rows | None  # None: they cannot predict in batches yet; tasks/choose.py, `task_with`
+    rows: Rows
 
     def read_dataset(self, folder: Path, root: Path | None) -> Dataset:
         """The data set in a folder, with all its targets; InputError, with file and line, for what is wrong in it."""

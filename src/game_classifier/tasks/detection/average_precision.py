@@ -1,6 +1,6 @@
 """Average precision as COCO defines it, counted by faster-coco-eval."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ FOUND = np.dtype([("class", "<i4"), ("score", "<f4"), ("box", "<f4", 4)])  # box
 TRUE = np.dtype([("class", "<i4"), ("box", "<f4", 4)])  # the same
 AREAS = ("all", "small", "medium", "large")  # below 32 x 32, below 96 x 96, and larger, in pixels of the file
 RECALLS = 101
+BOXES_AT_A_TIME = 500_000  # found boxes that are counted together: as Python objects they take half a gigabyte
 
 
 @dataclass(frozen=True)
@@ -32,21 +33,50 @@ class AveragePrecision:
 
 def average_precision(frames: Mapping[int, FrameResult], num_classes: int) -> AveragePrecision:
     """Count over all frames, whose keys are numbers of any kind but each once."""
-    truth, found = coco_truth(frames, num_classes), coco_found(frames)
-    # [IoU, recall, class, area, boxes a frame]
-    table = np.full((10, RECALLS, num_classes, len(AREAS), 1), -1.0)
-    if truth["annotations"]:
-        known = COCO(truth)
-        evaluation = COCOeval_faster(known, known.loadRes(found or _nothing(truth)), "bbox", print_function=_silent)
-        evaluation.params.maxDets = [100]
-        evaluation.evaluate()
-        evaluation.accumulate()
-        table = np.asarray(evaluation.eval["precision"], np.float64).reshape(table.shape)
-    table = np.where(table < 0, np.nan, table)[..., 0]
+    table = np.full((10, RECALLS, num_classes, len(AREAS)), -1.0)
+    for first, end in _class_ranges(frames, num_classes):
+        table[:, :, first:end] = _precision(frames, first, end, num_classes)
+    table = np.where(table < 0, np.nan, table)
     figures = {"ap": _mean(table[..., 0]), "ap50": _mean(table[0, ..., 0]), "ap75": _mean(table[5, ..., 0])}
     figures |= {f"ap_{name}": _mean(table[..., area]) for area, name in enumerate(AREAS) if area}
     per_class = [[_mean(table[:, :, label, 0]), _mean(table[0, :, label, 0])] for label in range(num_classes)]
     return AveragePrecision(figures, np.array(per_class).reshape(num_classes, 2), table[0, :, :, 0].T.copy())
+
+
+def _class_ranges(frames: Mapping[int, FrameResult], num_classes: int) -> Iterator[tuple[int, int]]:
+    """Successive classes (first, end) with at most BOXES_AT_A_TIME boxes found together, or a single class."""
+    counts = np.zeros(num_classes, np.int64)
+    for frame in frames.values():
+        counts += np.bincount(frame.found["class"], minlength=num_classes)
+    first = 0
+    for label in range(1, num_classes):
+        if counts[first : label + 1].sum() > BOXES_AT_A_TIME:
+            yield first, label
+            first = label
+    yield first, num_classes
+
+
+def _precision(frames: Mapping[int, FrameResult], first: int, end: int, num_classes: int) -> np.ndarray:
+    """Precision float64 [IoU, recall, class, area] of the classes from `first` to before `end`; -1: no such box."""
+    if end - first < num_classes:
+        frames = {number: _of_classes(frame, first, end) for number, frame in frames.items()}
+    truth = coco_truth(frames, num_classes)
+    shape = (10, RECALLS, end - first, len(AREAS))
+    if not truth["annotations"]:
+        return np.full(shape, -1.0)
+    known = COCO(truth)
+    found = known.loadRes(coco_found(frames) or _nothing(truth))
+    evaluation = COCOeval_faster(known, found, "bbox", print_function=_silent)
+    evaluation.params.catIds = list(range(first + 1, end + 1))
+    evaluation.params.maxDets = [100]
+    evaluation.evaluate()
+    evaluation.accumulate()
+    return np.asarray(evaluation.eval["precision"], np.float64).reshape(shape)
+
+
+def _of_classes(frame: FrameResult, first: int, end: int) -> FrameResult:
+    boxes = (frame.true, frame.found)
+    return FrameResult(*(each[(each["class"] >= first) & (each["class"] < end)] for each in boxes))
 
 
 def coco_truth(frames: Mapping[int, FrameResult], num_classes: int) -> dict[str, Any]:

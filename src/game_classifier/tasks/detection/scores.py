@@ -14,16 +14,9 @@ from game_classifier.lists.box_list import FrameBoxes
 from game_classifier.lists.filelist import FileList
 from game_classifier.pages.box_pictures import ShownFrame, draw_sheet, plot_precision_recall
 from game_classifier.pages.plots import plot_confusion
-from game_classifier.tasks.detection.average_precision import (
-    FOUND,
-    TRUE,
-    AveragePrecision,
-    FrameResult,
-    average_precision,
-)
+from game_classifier.tasks.detection.average_precision import AveragePrecision, FrameResult, average_precision
 from game_classifier.tasks.detection.confusion import SHOWN, add_frame
-from game_classifier.tasks.detection.geometry import pictures, to_file
-from game_classifier.tasks.detection.nms import select_boxes
+from game_classifier.tasks.detection.found import found_boxes, true_boxes
 
 COLUMNS = {"ap": "AP", "ap50": "AP50", "ap75": "AP75"}
 CURVES = {"ap": "AP", "ap50": "AP50", "ap75": "AP75"}
@@ -32,14 +25,13 @@ CLASSES_SHOWN = 20
 BACKGROUND = "background"
 
 
-class BoxScores:
-    """See tasks/task.py, `Scores`."""
+class FoundScores:
+    """The scores of boxes after NMS. `paths` are those of all frames that may be added; it may grow."""
 
-    def __init__(self, class_names: Sequence[str], frames: FileList, preprocessing: Preprocessing) -> None:
+    def __init__(self, class_names: Sequence[str], paths: Sequence[str]) -> None:
         self.class_names = tuple(class_names)
-        self.paths = frames.paths
-        self.preprocessing = preprocessing
-        self.results: dict[int, FrameResult] = {}  # row of the list -> its boxes
+        self.paths = paths
+        self.results: dict[int, FrameResult] = {}  # number of a frame in `paths` -> its boxes
         self.loaded: dict[str, Tensor] = {}
 
     @property
@@ -47,23 +39,12 @@ class BoxScores:
         """How many frames were counted; background counts too."""
         return len(self.results)
 
-    def add(self, answers: tuple[np.ndarray, np.ndarray], targets: FrameBoxes) -> None:
-        """Add answers, boxes [n, M, 4] in pixels of the network's frames and scores [n, M, C]."""
-        places = pictures(targets.sizes, self.preprocessing)
-        for number, (boxes, scores) in enumerate(zip(*answers, strict=True)):
-            kept = select_boxes(torch.from_numpy(boxes), torch.from_numpy(scores))
-            box, score, label = (each.numpy() for each in kept)
-            size = targets.sizes[number]
-            found = np.zeros(len(box), FOUND)
-            found["class"], found["score"] = label, score
-            found["box"] = to_file(box, places[number], size)
-            true = np.zeros(len(targets.of(number)), TRUE)
-            true["class"] = targets.of(number)["class"]
-            true["box"] = targets.of(number)["box"] * np.tile(size[::-1], 2)
-            self.results[int(targets.rows[number])] = FrameResult(true, found)
+    def add_frame(self, number: int, frame: FrameResult) -> None:
+        """Add the boxes of a frame."""
+        self.results[number] = frame
         self.__dict__.pop("average_precision", None)
 
-    def merge(self, other: "BoxScores") -> None:
+    def merge(self, other: "FoundScores") -> None:
         """Add the frames of `other`."""
         self.results |= other.results
         self.__dict__.pop("average_precision", None)
@@ -137,6 +118,20 @@ class BoxScores:
             named = [(self.class_names[int(label)], float(score), box) for _, score, label, *box in boxes]
             shown.append(ShownFrame(Path(self.paths[row]).name, pixels, named))
         draw_sheet(folder / "worst_frames.png", shown)
+
+
+class BoxScores(FoundScores):
+    """See tasks/task.py, `Scores`."""
+
+    def __init__(self, class_names: Sequence[str], frames: FileList, preprocessing: Preprocessing) -> None:
+        super().__init__(class_names, frames.paths)
+        self.preprocessing = preprocessing
+
+    def add(self, answers: tuple[np.ndarray, np.ndarray], targets: FrameBoxes) -> None:
+        """Add answers, boxes [n, M, 4] in pixels of the network's frames and scores [n, M, C]."""
+        for number, found in enumerate(found_boxes(answers, targets.sizes, self.preprocessing)):
+            true = true_boxes(targets.of(number), targets.sizes[number])
+            self.add_frame(int(targets.rows[number]), FrameResult(true, found))
 
 
 def _shown_boxes(frame: FrameResult) -> list[tuple[int, float, list[float]]]:

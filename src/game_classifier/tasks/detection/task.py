@@ -17,6 +17,7 @@ from game_classifier.models.frame_network import FrameNetwork
 from game_classifier.tasks.detection.anchors import box_sides, fit_anchors
 from game_classifier.tasks.detection.comparison import BoxComparison
 from game_classifier.tasks.detection.objective import BoxObjective, box_objective, require_recipe
+from game_classifier.tasks.detection.rows import BoxRows
 from game_classifier.tasks.detection.scores import COLUMNS, CURVES, BoxScores
 from game_classifier.tasks.task import Adjustment
 
@@ -36,7 +37,7 @@ class Detection:
     nothing_to_score = "no frame that can be read has a box, so there is nothing to score"
 
     comparison = BoxComparison()
-    rows = None
+    rows = BoxRows()
 
     def read_dataset(self, folder: Path, root: Path | None) -> Dataset:
         """Lists of paths whose frames have label files."""
