@@ -34,26 +34,35 @@ def fitted_boxes(
 def fit(corners: Corners, screen: np.ndarray) -> Corners | None:
     """The part of a box that shows an object; None if no part does.
 
-    A side of the box moves inwards for as long as its outermost row or column of pixels is the same as the one outside:
-    nothing begins there.
+    A side of the box moves inwards for as long as its outermost row or column of pixels shows nothing: it is the same
+    as the one outside, or goes on outside of one of its ends without a change, as a stripe of sky or water does.
     """
     height, width = screen.shape[:2]
     x1, y1 = (max(0, each - MARGIN) for each in corners[:2])
     x2, y2 = min(width, corners[2] + MARGIN), min(height, corners[3] + MARGIN)
+    across = screen.transpose(1, 0, 2)
     before = None
-    while before != (x1, y1, x2, y2):  # a shorter row may be plain where the longer one was not
+    while before != (x1, y1, x2, y2):  # a shorter row may show nothing where the longer one did
         before = x1, y1, x2, y2
-        while x1 < x2 and x1 and (screen[y1:y2, x1] == screen[y1:y2, x1 - 1]).all():
+        while x1 < x2 and _shows_nothing(across, x1, x1 - 1, y1, y2):
             x1 += 1
-        while x1 < x2 < width and (screen[y1:y2, x2 - 1] == screen[y1:y2, x2]).all():
+        while x1 < x2 and _shows_nothing(across, x2 - 1, x2, y1, y2):
             x2 -= 1
-        while y1 < y2 and y1 and (screen[y1, x1:x2] == screen[y1 - 1, x1:x2]).all():
+        while y1 < y2 and _shows_nothing(screen, y1, y1 - 1, x1, x2):
             y1 += 1
-        while y1 < y2 < height and (screen[y2 - 1, x1:x2] == screen[y2, x1:x2]).all():
+        while y1 < y2 and _shows_nothing(screen, y2 - 1, y2, x1, x2):
             y2 -= 1
         if x1 >= x2 or y1 >= y2:
             return None
     return x1, y1, x2, y2
+
+
+def _shows_nothing(screen: np.ndarray, row: int, outside: int, start: int, stop: int) -> bool:
+    """Whether the pixels from `start` to `stop` of a row are background; `outside` is the row beyond it."""
+    pixels = screen[row, start:stop]
+    known = [screen[outside, start:stop]] if 0 <= outside < len(screen) else []
+    known += [screen[row, end] for end in (start - 1, stop) if 0 <= end < screen.shape[1]]
+    return any((pixels == each).all() for each in known)
 
 
 def area(corners: Corners) -> int:
