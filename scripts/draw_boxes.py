@@ -39,9 +39,7 @@ def main() -> None:
         raise InputError(f"{arguments.output.parent}: no such folder; create it, or choose another one with -o")
     runner = load_runner(arguments.weights)
     if task_name(runner.network) != Detection.name:
-        raise InputError(
-            f"{arguments.weights}: {runner.network} is no detector; scripts/draw_answers.py draws its answers"
-        )
+        raise InputError(f"{arguments.weights}: {runner.network} is no detector; take scripts/draw_answers.py")
     task = task_of(runner.network)
     frames = task.read_list(arguments.input, len(runner.class_names), None)
     require_same_classes(frames, runner.class_names, runner.source)
