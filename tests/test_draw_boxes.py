@@ -22,8 +22,16 @@ def test_frames_of_the_list_are_drawn_with_their_true_boxes(drawn, tmp_path, run
     out = tmp_path / "out.png"
     done = run(SCRIPT, "-w", weights, "--input", data / "val.txt", "--frames", 2, "-o", out)
     assert (done.status, done.out) == (0, f"written: {out}\n")
-    pixels = np.asarray(Image.open(out).convert("RGB")).astype(int)
-    assert (abs(pixels - (0, 0xC0, 0)).sum(axis=2) < 30).sum() > 100  # the lines of true boxes
+    with_both = np.asarray(Image.open(out).convert("RGB")).astype(int)
+    assert run(SCRIPT, "--input", data / "val.txt", "--frames", 2, "-o", out).status == 0
+    true_alone = np.asarray(Image.open(out).convert("RGB")).astype(int)
+    assert_true_boxes(with_both)
+    assert_true_boxes(true_alone)
+
+
+def assert_true_boxes(pixels: np.ndarray) -> None:
+    """The green lines of the boxes are there."""
+    assert (abs(pixels - (0, 0xC0, 0)).sum(axis=2) < 30).sum() > 100
 
 
 def test_what_is_wrong_is_named(drawn, trained, tmp_path, run):
@@ -34,6 +42,7 @@ def test_what_is_wrong_is_named(drawn, trained, tmp_path, run):
     assert "repvgg_tiny is no detector; take scripts/draw_answers.py" in classifier.error
     broken = make_box_dataset(tmp_path / "broken", train=1, val=1)
     (broken / "val/images/000.png").write_bytes(b"\x89PNG no picture")
-    unread = run(SCRIPT, "-w", weights, "--input", broken / "val.txt", "-o", tmp_path / "out.png")
-    assert "none of 1 frames can be read; tool/check_dataset.py names them" in unread.error
+    for which in (("-w", weights), ()):
+        unread = run(SCRIPT, *which, "--input", broken / "val.txt", "-o", tmp_path / "out.png")
+        assert "none of the frames can be read; tool/check_dataset.py names them" in unread.error
     assert not (tmp_path / "out.png").exists()
