@@ -18,7 +18,7 @@ def screen() -> np.ndarray:
     """Stripes as of water and sky, and a sprite with corners (20, 10) and (28, 16)."""
     pixels = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     pixels[::3] = 90
-    pixels[10:16, 20:28] = (200, 30, 30)
+    pixels[10:16, 20:28] = np.random.default_rng(0).integers(100, 256, (6, 8, 3))
     return pixels
 
 
@@ -43,6 +43,9 @@ def test_a_box_on_one_colour_is_fitted_too():
     plain = np.full((HEIGHT, WIDTH, 3), 50, np.uint8)
     plain[10:16, 20:28] = 200
     assert fit((15, 5, 35, 30), plain) == (20, 10, 28, 16)
+    plain[22, 5:30] = 90  # an end of a bar: once the columns on its right are gone, it goes through
+    assert fit((15, 5, 35, 30), plain) == (20, 10, 28, 16)
+    plain[22] = 50
     plain[12, 40] = 90  # another object in the box: only a look at the picture can tell that it is not a part
     assert fit((15, 5, 45, 30), plain) == (20, 10, 41, 16)
 
