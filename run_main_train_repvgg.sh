@@ -43,28 +43,7 @@ best=$output_path_train/model/${network}_best.pth
 last=$output_path_train/model/${network}_last.pth
 deploy=$output_path_pt/${network}_cpp_deploy.pt
 validation=$output_path_train/validation.txt
-number=0
-
-# stage NAME READS WRITES KEY COMMAND...: run COMMAND unless it was finished for the same KEY and WRITES exists
-stage() {
-    local name=$1 reads=$2 writes=$3 key=$4
-    shift 4
-    number=$((number + 1))
-    printf '\n== %d %s: reads %s, writes %s\n' "$number" "$name" "$reads" "$writes"
-    if [ -e "$writes" ] && [ "$(cat "$stages/$name" 2>/dev/null)" = "$key $*" ]; then
-        echo "already finished"
-        return
-    fi
-    mkdir -p "$stages" || { echo "error: $stages: cannot be written; set output_path_train to another folder" >&2; exit 2; }
-    rm -f "$stages/$name"
-    local start=$SECONDS
-    "$@"
-    printf '%s' "$key $*" >"$stages/$name"
-    echo "-- $name took $((SECONDS - start)) s"
-}
-
-# content FILE...: one line that changes when a file does
-content() { cat -- "$@" | cksum; }
+. scripts/stages.sh
 
 printf '== environment: reads requirements.txt, writes .venv if the active Python lacks a requirement\n'
 python=$(bash scripts/setup.sh)
@@ -85,9 +64,7 @@ else
     exit 2
 fi
 
-# A file that replaces another one of the same name differs in size or time.
-files=$(cd "$dataset" && find -L . -type f -printf '%p %s %T@\n' | LC_ALL=C sort | cksum)
-stage split "$dataset" "$input_path/split.json" "$files" \
+stage split "$dataset" "$input_path/split.json" "$(files "$dataset")" \
     "$python" tool/split_data.py --source "$dataset" --out "$input_path" --val-rate "$val_rate" \
     ${group_by:+--group-by "$group_by"}
 
@@ -101,7 +78,7 @@ if [ -n "$background" ]; then
         echo "error: $background: no such folder; set background to a folder of images that show none of the games" >&2
         exit 2
     fi
-    background_files=$(cd "$background" && find -L . -type f -printf '%p %s %T@\n' | LC_ALL=C sort | cksum)
+    background_files=$(files "$background")
 fi
 stage lists "$input_path" "$input_path/train.txt" "$(content "$input_path/split.json") $background_files" \
     "$python" tool/get_annotation.py --dataset "$input_path" "${classes[@]}" ${background:+--background "$background"}
@@ -109,8 +86,6 @@ listed=("$input_path/annotations.txt" "$input_path/train.txt" "$input_path/val.t
 [ ! -e "$input_path/background.txt" ] || listed+=("$input_path/background.txt")
 made_from="$made_from $background_files"
 
-# Status 1 means that something was found: the findings are printed, and the job continues.
-check() { "$@" || [ $? -eq 1 ]; }
 stage check "the frames of $input_path" "$output_path_check/report.html" \
     "$made_from $(content "${listed[@]}")" check \
     "$python" tool/check_dataset.py --lists "$input_path/train.txt" "$input_path/val.txt" --out "$output_path_check"
@@ -136,9 +111,8 @@ stage train "$input_path" "$best" "$made_from $lists" train \
 stage convert "$best" "$deploy" "$made_from $(content "$best")" \
     "$python" "${src_path}main_convert.py" -w "$best" -i "$input_path" -o "$output_path_pt" --formats $formats --config "$config"
 
-validate() { "$@" | tee "$validation.partial" && mv "$validation.partial" "$validation"; }
 stage validate "$deploy and $input_path/val.txt" "$validation" \
-    "$made_from $(content "$deploy" "$input_path/val.txt")" validate \
+    "$made_from $(content "$deploy" "$input_path/val.txt")" keep "$validation" \
     "$python" "${src_path}main_predict.py" -w "$deploy" -i "$input_path/val.txt"
 
 # Batch prediction keeps finished lists and does not notice changed frames. Without the manifest it predicts again.

@@ -25,9 +25,9 @@ import numpy as np
 from game_classifier.command import CommandParser, positive, run_command
 from game_classifier.console import markdown, percent, progress
 from game_classifier.demo.atari import game_names
-from game_classifier.demo.background_recorder import PlayError
 from game_classifier.demo.background_sources import SOURCES
 from game_classifier.demo.environments import SetupError
+from game_classifier.demo.play_source import PlayError
 from game_classifier.demo.programme import BREAKS, Programme, record_programme
 from game_classifier.device import choose_threads
 from game_classifier.errors import InputError

@@ -11,7 +11,7 @@ ALLOWED = {
     "command": set(),
     "device": set(),
     "ray_pool": set(),
-    "demo": set(),
+    "demo": {"lists"},
     "frames": set(),
     "lists": {"frames"},
     "datasets": {"lists"},

@@ -5,13 +5,13 @@ import json
 import numpy as np
 import pytest
 import torch
-from box_frames import NETWORK, make_box_dataset, untrained
+from box_frames import NETWORK, make_box_dataset
 from conftest import ROOT, run_script
 
 from game_classifier.config import Config, read_config
 from game_classifier.errors import InputError, Interrupted
 from game_classifier.frames.decode import Preprocessing
-from game_classifier.models.checkpoint import load_checkpoint, save_checkpoint
+from game_classifier.models.checkpoint import load_checkpoint
 from game_classifier.tasks.choose import task_of
 from game_classifier.training import fit as fit_module
 from game_classifier.training.fit import fit

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import timm
 import torch
+from box_frames import make_box_dataset
 from conftest import ROOT, make_class_folders
 
 SMALL = "image_size=32 train_sizes=[1.0] epochs=1 batch_size=6 min_steps=60 lr=0.005"
@@ -38,8 +39,12 @@ def environment(**variables: str) -> dict[str, str]:
 
 
 def main_job(checkout: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    return job(checkout, "run_main_train_repvgg.sh", **variables)
+
+
+def job(checkout: Path, script: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["bash", checkout / "run_main_train_repvgg.sh"],
+        ["bash", checkout / script],
         cwd=checkout.parent,
         env=environment(**variables),
         capture_output=True,
@@ -97,6 +102,40 @@ def test_the_main_job_on_a_users_two_classes(checkout):
 
 def test_the_main_job_names_a_folder_that_is_not_there(checkout):
     done = main_job(checkout, dataset="nowhere")
+    assert done.returncode == 2
+    assert "nowhere: no such folder" in done.stderr
+
+
+@pytest.mark.slow
+def test_the_detectors_job_on_a_users_boxes(checkout):
+    make_box_dataset(checkout.parent / "my boxes", train=6, val=4)
+    small = "image_size=64 train_sizes=[1.0] epochs=1 batch_size=2 min_steps=2"
+    options = " ".join(f"--set {each}" for each in small.split())
+    variables = {"dataset": "my boxes", "train_options": options, "formats": "pt"}
+    stages = ["check", "train", "convert", "validate", "draw"]
+    first = job(checkout, "scripts/train_detector.sh", **variables)
+    assert first.returncode == 0, first.stderr
+    assert [f"-- {stage} took" in first.stdout for stage in stages] == [True] * 5
+    for name in ("sv_detector/model/yolov5n_detector_best.pth", "deploy/yolov5n_detector_cpp_deploy.pt"):
+        assert (checkout / name).is_file()
+    assert "AP50" in (checkout / "sv_detector/validation.txt").read_text(encoding="utf-8")
+    assert (checkout / "deploy/frames.png").read_bytes().startswith(b"\x89PNG")
+    assert not (checkout / "demo").exists()
+
+    again = job(checkout, "scripts/train_detector.sh", **variables)
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.count("already finished") == 5
+
+    label = checkout.parent / "my boxes/train/labels/000.txt"
+    label.write_text("0 0.5 0.5 0.25 0.25\n", encoding="utf-8")
+    other = job(checkout, "scripts/train_detector.sh", **variables)
+    assert "-- check took" in other.stdout
+    assert other.returncode == 2  # never trained on, or over, with other boxes
+    assert "error: " in other.stderr
+
+
+def test_the_detectors_job_names_a_folder_that_is_not_there(checkout):
+    done = job(checkout, "scripts/train_detector.sh", dataset="nowhere")
     assert done.returncode == 2
     assert "nowhere: no such folder" in done.stderr
 

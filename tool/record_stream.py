@@ -13,9 +13,9 @@ from pathlib import Path
 from game_classifier.command import CommandParser, positive, run_command
 from game_classifier.console import progress
 from game_classifier.demo.atari import game_names
-from game_classifier.demo.background_recorder import PlayError
 from game_classifier.demo.background_sources import SOURCES
 from game_classifier.demo.environments import SetupError
+from game_classifier.demo.play_source import PlayError
 from game_classifier.demo.programme import BREAKS, EMULATOR_RATE, Programme, record_programme
 from game_classifier.errors import InputError
 from game_classifier.storage import make_folder

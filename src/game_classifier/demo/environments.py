@@ -9,7 +9,7 @@ from game_classifier.demo.background_sources import Source
 from game_classifier.storage import make_folder, write_text
 
 INSTALLED = "installed.txt"  # the requirements of an environment, written when all are installed
-ALWAYS = ("numpy>=2", "pillow>=11")  # what play_episodes.py imports
+ALWAYS = ("numpy", "pillow>=11")  # what play_episodes.py imports
 
 
 class SetupError(Exception):

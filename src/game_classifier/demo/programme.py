@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from game_classifier.demo.atari import Recording, play
-from game_classifier.demo.background_recorder import play_screens
 from game_classifier.demo.background_sources import SOURCES
+from game_classifier.demo.play_source import play_screens
 from game_classifier.demo.stream_style import StreamStyle
 from game_classifier.storage import replacing, write_json
 

@@ -3,11 +3,11 @@
 import multiprocessing
 import signal
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from game_classifier.demo.atari import Recording, record_game
+from game_classifier.demo.record_each import record_each
 from game_classifier.demo.settings import keep_settings
 from game_classifier.storage import make_folder
 
@@ -19,13 +19,7 @@ def record_games(games: Sequence[str], out: Path, recording: Recording, jobs: in
     recording made with other settings.
     """
     keep_settings(make_folder(out), recording.settings())
-    with ThreadPoolExecutor(jobs) as pool:
-        pending = {pool.submit(_record_in_process, game, out / game, recording): game for game in games}
-        try:
-            for future in as_completed(pending):
-                yield pending[future], future.result()
-        finally:  # on Ctrl-C, do not start the games that still wait
-            pool.shutdown(wait=False, cancel_futures=True)
+    yield from record_each(games, lambda game: _record_in_process(game, out / game, recording), jobs)
 
 
 def _record_in_process(game: str, folder: Path, recording: Recording) -> str:

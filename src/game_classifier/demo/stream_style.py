@@ -27,7 +27,12 @@ WORDS = [
     "pog",
     "really",
 ]
+PARTS = ("game", "webcam", "chat", "banner")
+LEAST_SEEN = 0.2  # of a part's area: less of it, under the other parts, cannot be told
 BANNERS = ["NEW FOLLOWER", "DAY 12 OF 100", "SUB GOAL 40/50", "SPEEDRUN ANY%", "THANKS FOR WATCHING", "LIVE"]
+
+
+Rectangle = tuple[int, int, int, int]  # x1, y1, x2, y2 in pixels
 
 
 class StreamStyle:
@@ -54,19 +59,37 @@ class StreamStyle:
         self.banner_top = bool(random.integers(2))
         self.font = ImageFont.load_default(size=round(self.height / 36))
         self.chat = [self._chat_line() for _ in range(12)]
+        self.drawn: list[tuple[str, Rectangle]] = []  # of the last frame, in the order of drawing
 
     def show(self, screen: Image.Image) -> tuple[Image.Image, int]:
         """Return the stream's frame of `screen` (RGB) and the JPEG quality to save it with."""
         frame = self._background(screen)
+        self.drawn = []
         height = round(self.height * self.scale)
         width = round(height * 4 / 3)
         picture = screen.resize((width, height), Image.Resampling.BILINEAR)
-        left = round((self.width - width) * self.alignment)
-        frame.paste(picture, (left, (self.height - height) // 2))
+        left, top = round((self.width - width) * self.alignment), (self.height - height) // 2
+        frame.paste(picture, (left, top))
+        self.drawn.append(("game", (left, top, left + width, top + height)))
         self._draw_chat(frame)
         self._draw_webcam(frame)
         self._draw_banner(frame)
         return frame, self.quality
+
+    def seen(self) -> dict[str, Rectangle]:
+        """Part of PARTS -> the box of what is seen of it on the last frame, without what later parts cover."""
+        owner = np.full((self.height, self.width), -1)
+        whole = dict.fromkeys(PARTS, 0)
+        for part, (x1, y1, x2, y2) in self.drawn:
+            place = owner[max(0, y1) : y2, max(0, x1) : x2]
+            whole[part] += place.size
+            place[:] = PARTS.index(part)
+        boxes = {}
+        for number, part in enumerate(PARTS):
+            rows, columns = np.nonzero(owner == number)
+            if len(rows) > LEAST_SEEN * whole[part]:
+                boxes[part] = tuple(map(int, (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)))
+        return boxes
 
     def _background(self, screen: Image.Image) -> Image.Image:
         size = (self.width, self.height)
@@ -92,6 +115,8 @@ class StreamStyle:
             draw.text((left, top), f"{name}: ", fill=colour, font=self.font)
             shift = draw.textlength(f"{name}: ", font=self.font)
             draw.text((left + shift, top), words, fill=(235, 235, 235), font=self.font)
+            box = draw.textbbox((left, top), f"{name}: {words}", font=self.font)
+            self.drawn.append(("chat", tuple(map(round, box))))
 
     def _draw_webcam(self, frame: Image.Image) -> None:
         """A head and shoulders that sway a little before a wall."""
@@ -109,7 +134,9 @@ class StreamStyle:
         draw.ellipse((middle - width * 0.14, height * 0.2, middle + width * 0.14, height * 0.75), fill=self.skin)
         horizontal, vertical = self.webcam_corner.split()
         left = 0 if horizontal == "left" else self.width - width
-        frame.paste(camera, (left, 0 if vertical == "top" else self.height - height))
+        top = 0 if vertical == "top" else self.height - height
+        frame.paste(camera, (left, top))
+        self.drawn.append(("webcam", (left, top, left + width, top + height)))
 
     def _draw_banner(self, frame: Image.Image) -> None:
         if not self.banner:
@@ -118,4 +145,5 @@ class StreamStyle:
         top = 0 if self.banner_top else self.height - height
         draw = ImageDraw.Draw(frame)
         draw.rectangle((0, top, self.width, top + height), fill=self.colour)
+        self.drawn.append(("banner", (0, top, self.width, top + height)))
         draw.text((self.width * 0.03, top + height * 0.2), self.banner, fill=(255, 255, 255), font=self.font)

@@ -59,6 +59,15 @@ def write_class_names(path: Path, class_names: Sequence[str]) -> None:
     write_text(path, "".join(f"{name} {index}\n" for index, name in enumerate(class_names)))
 
 
+def append_class_names(path: Path, class_names: Sequence[str]) -> tuple[str, ...]:
+    """Append those of `class_names` that `path` lacks, so that no index changes its meaning; return all its names."""
+    known = read_class_names(path) if path.exists() else ()
+    names = tuple(dict.fromkeys((*known, *class_names)))
+    if names != known:
+        write_class_names(path, names)
+    return names
+
+
 def class_hash(class_names: Sequence[str]) -> str:
     """SHA-256 (hex) of the names in order: equal exactly when two class lists are equal."""
     return hashlib.sha256("\n".join(class_names).encode("utf-8", "surrogateescape")).hexdigest()

@@ -6,7 +6,8 @@ demo/background_recorder.py runs it with the Python of the source's environment,
 source's own packages only. The request has `every` and `episodes`, a list of `game`, `seed`, `frames` and `folder`.
 
 A player is a file with a function `play(game, random)`, a generator that makes one step after each `yield`. It yields a
-function that returns the screen of that step: an RGB array uint8 [H, W, 3] or an image. Each episode is played in a
+function that returns the screen of that step: an RGB array uint8 [H, W, 3] or an image. It may return a tuple of the
+screen and the objects on it, plain values, which are written beside the PNG file as JSON. Each episode is played in a
 fork of this process: many programs can start only once, and some end their process. The player is imported only once.
 """
 
@@ -55,6 +56,9 @@ def record(play, every: int, game: str, seed: int, frames: int, folder: str) -> 
         for step, screen in enumerate(play(game, random)):
             if step >= first and (step - first) % every == 0:
                 image = screen()
+                if isinstance(image, tuple):
+                    image, objects = image
+                    Path(folder, f"{step:05d}.json").write_text(json.dumps(objects), encoding="utf-8")
                 if not isinstance(image, Image.Image):
                     image = Image.fromarray(np.asarray(image, np.uint8))
                 image.convert("RGB").save(Path(folder, f"{step:05d}.png"), compress_level=1)

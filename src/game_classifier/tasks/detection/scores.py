@@ -71,7 +71,7 @@ class FoundScores:
         boxes = [
             [number, score, label, *box]
             for number, row in enumerate(worst)
-            for label, score, box in _shown_boxes(self.results[row])
+            for label, score, box in shown_boxes(self.results[row])
         ]
         arrays = {
             "per_class": self.average_precision.per_class,
@@ -134,7 +134,7 @@ class BoxScores(FoundScores):
             self.add_frame(int(targets.rows[number]), FrameResult(true, found))
 
 
-def _shown_boxes(frame: FrameResult) -> list[tuple[int, float, list[float]]]:
+def shown_boxes(frame: FrameResult) -> list[tuple[int, float, list[float]]]:
     """(class, score, corners) of the true boxes, whose score is NaN, and of those found that count."""
     true = [(label, float("nan"), box) for label, box in frame.true.tolist()]
     return true + [each for each in frame.found.tolist() if each[1] >= SHOWN]
