@@ -79,12 +79,15 @@ def test_a_stopped_training_ends_with_the_same_weights(data, tmp_path, monkeypat
 
 
 @pytest.mark.slow
-def test_a_few_frames_are_learnt_by_heart(data, tmp_path):
+@pytest.mark.parametrize("network", [NETWORK, "picodet_lite_s"])
+def test_a_few_frames_are_learnt_by_heart(data, tmp_path, network):
     (tmp_path / "val.txt").write_text("".join(f"{data}/{line}\n" for line in (data / "train.txt").read_text().split()))
     (tmp_path / "train.txt").write_text((tmp_path / "val.txt").read_text())
     (tmp_path / "annotations.txt").write_text((data / "annotations.txt").read_text())
     still = ["augment.zoom=0", "augment.shift=0", "augment.brightness=0", "augment.contrast=0", "detection.mosaic=0"]
-    config = recipe(*still, "epochs=4", "min_steps=50", "batch_size=8", "lr=0.02", "ema_decay=0.95")
+    config = recipe(
+        *still, f"network={network}", "epochs=4", "min_steps=50", "batch_size=8", "lr=0.02", "ema_decay=0.95"
+    )
     assert load_checkpoint(train(config, tmp_path, tmp_path / "out")).metrics["ap50"] > 0.9
 
 

@@ -1,5 +1,7 @@
 """Convolution, BatchNorm, activation: what YOLOv5, RepYOLO and ESNet are made of."""
 
+from collections.abc import Callable
+
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -19,7 +21,7 @@ class ConvNormAct(nn.Module):
         *,
         padding: int | None = None,
         groups: int = 1,
-        activation: type[nn.Module] = nn.Identity,
+        activation: Callable[[], nn.Module] = nn.Identity,
     ) -> None:
         super().__init__()
         padding = kernel_size // 2 if padding is None else padding

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from game_classifier.errors import InputError
 from game_classifier.models import esnet
+from game_classifier.models.picodet_lite import picodet_lite
 from game_classifier.models.repvgg import repvgg
 from game_classifier.models.repyolo import RepYOLOv5s
 from game_classifier.models.squeezenet import squeezenet
@@ -51,13 +52,17 @@ def _esnet(widths: esnet.Widths, source: str = "PP-PicoDet, Yu et al. 2021") -> 
     return Architecture(partial(esnet.ESNet, widths=widths), source)
 
 
-def _detector(build: Callable[[int], nn.Module], source: str, trunk: str) -> Architecture:
-    outputs = tuple(f"head.outputs.{level}" for level in range(3))
+def _detector(build: Callable[[int], nn.Module], source: str, trunk: str, levels: int = 3) -> Architecture:
+    outputs = tuple(f"head.outputs.{level}" for level in range(levels))
     return Architecture(build, source, "this tool", outputs, 640, 80, DETECTION, trunk)
 
 
 def _yolov5_detector(size: str, depth: float, width: float) -> Architecture:
     return _detector(partial(yolov5_detector, depth=depth, width=width), "YOLOv5 v6.0", f"yolov5{size}")
+
+
+def _picodet_lite(depth: float, width: float, add: bool = False) -> Architecture:
+    return _detector(partial(picodet_lite, depth=depth, width=width, add=add), "YOLOv5-Lite, PicoDet", "", 4)
 
 
 NETWORKS: dict[str, Architecture] = {
@@ -95,6 +100,10 @@ NETWORKS: dict[str, Architecture] = {
     "yolov5x_detector": _yolov5_detector("x", 1.33, 1.25),
     "repyolov5s_detector": _detector(repyolov5s_detector, "YOLOv5-Lite, RepYOLOv5s", "repyolov5s"),
     "v5lite_g_detector": _detector(v5lite_g_detector, "YOLOv5-Lite, v5Lite-g", "repyolov5s"),
+    "picodet_lite_s": _picodet_lite(0.67, 0.50, add=True),
+    "picodet_lite_m": _picodet_lite(0.67, 0.75),
+    "picodet_lite_l": _picodet_lite(0.67, 1.0),
+    "picodet_lite_x": _picodet_lite(1.0, 1.0),
 }
 
 
