@@ -14,6 +14,8 @@ from game_classifier.frames.augment import Augmentation
 from game_classifier.frames.decode import Preprocessing, resize_frames
 from game_classifier.lists.box_list import FrameBoxes
 from game_classifier.lists.label_files import BOX
+from game_classifier.tasks.detection.anchor_loss import anchor_loss
+from game_classifier.tasks.detection.anchor_matching import match
 from game_classifier.tasks.detection.anchors import cluster_sides, fitting_share
 from game_classifier.tasks.detection.augment import BoxAugmentation, augment_boxes, join_boxes, join_frames
 from game_classifier.tasks.detection.average_precision import (
@@ -26,8 +28,6 @@ from game_classifier.tasks.detection.average_precision import (
 )
 from game_classifier.tasks.detection.confusion import add_frame
 from game_classifier.tasks.detection.geometry import Targets, clipped, pictures, to_file, to_targets
-from game_classifier.tasks.detection.loss import detection_loss
-from game_classifier.tasks.detection.matching import match
 from game_classifier.tasks.detection.nms import select_boxes
 from game_classifier.tasks.detection.scores import BoxScores
 
@@ -119,7 +119,7 @@ def test_the_loss_by_hand():
     objectness = (4.0 + 1.0 + 0.4) * math.log(2) * (32 * 32) / 640**2
     label = math.log(2)
     expected = 64 * (0.05 * box + objectness + 0.5 * 2 / 80 * label)
-    loss = detection_loss(outputs, targets, anchors, (8, 16, 32), 2)
+    loss = anchor_loss(outputs, targets, anchors, (8, 16, 32), 2)
     assert loss.item() == pytest.approx(expected, rel=1e-5)
 
 
@@ -127,7 +127,7 @@ def test_objectness_learns_the_overlap():
     outputs = [torch.zeros(1, 1, side, side, 7, requires_grad=True) for side in (4, 2, 1)]
     anchors = torch.tensor([[[1.0, 1.0]], [[1e-3, 1e-3]], [[1e-3, 1e-3]]])
     targets = targets_of((0, 1, [0.25, 0.25, 0.5, 0.5]))  # exactly the cell (1, 1)
-    detection_loss(outputs, targets, anchors, (8, 16, 32), 2).backward()
+    anchor_loss(outputs, targets, anchors, (8, 16, 32), 2).backward()
     slope = outputs[0].grad[0, 0, :, :, 4]
     assert slope[1, 1] < 0  # IoU 1 is above sigmoid(0)
     assert (slope[2:] > 0).all()
@@ -137,7 +137,7 @@ def test_objectness_learns_the_overlap():
 def test_the_loss_of_background_is_finite_and_has_a_gradient_everywhere():
     outputs = [torch.randn(2, 3, side, side, 6, requires_grad=True) for side in (4, 2, 1)]
     nothing = Targets(torch.zeros(0, dtype=torch.long), torch.zeros(0, dtype=torch.long), torch.zeros(0, 4))
-    loss = detection_loss(outputs, nothing, torch.ones(3, 3, 2), (8, 16, 32), 1)
+    loss = anchor_loss(outputs, nothing, torch.ones(3, 3, 2), (8, 16, 32), 1)
     loss.backward()
     assert loss.isfinite()
     assert all((each.grad[..., 4] != 0).all() for each in outputs)

@@ -43,6 +43,16 @@ class ConvNormAct(nn.Module):
             self.bn = nn.Identity()
 
 
+def separable(
+    in_channels: int, out_channels: int, stride: int = 1, activation: Callable[[], nn.Module] = nn.Hardswish
+) -> nn.Sequential:
+    """A depthwise 5x5 convolution with this stride and a 1x1 convolution, as in PicoDet's neck and head."""
+    return nn.Sequential(
+        ConvNormAct(in_channels, in_channels, 5, stride, groups=in_channels, activation=activation),
+        ConvNormAct(in_channels, out_channels, activation=activation),
+    )
+
+
 def set_batch_norms(network: nn.Module, eps: float, momentum: float) -> None:
     """Give every BatchNorm of `network` this epsilon and momentum."""
     for module in network.modules():

@@ -34,6 +34,23 @@ def c3_of(blocks: int) -> Layer:
     return partial(C3, blocks=blocks, shortcut=False)
 
 
+class CrossStage(nn.Module):
+    """A cross-stage partial block: `through` and `around` transform the same features, `merge` their concatenation.
+
+    Float [N, C, H, W] -> [N, out_channels, H, W]. Source: Wang et al., "CSPNet", 2019.
+    """
+
+    def __init__(self, through: nn.Module, around: nn.Module, merge: nn.Module) -> None:
+        super().__init__()
+        self.through = through
+        self.around = around
+        self.merge = merge
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Transform in two ways, and merge."""
+        return self.merge(torch.cat([self.through(features), self.around(features)], 1))
+
+
 class PAFPN(nn.Module):
     """Maps at three strides, each twice the one before, [N, in_widths[i], H_i, W_i] -> maps [N, widths[i], H_i, W_i].
 

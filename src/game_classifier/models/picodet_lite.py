@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from game_classifier.models.anchor_head import AnchorHead
-from game_classifier.models.conv_norm import ConvNormAct, set_batch_norms
+from game_classifier.models.conv_norm import ConvNormAct, separable, set_batch_norms
 from game_classifier.models.detector import Detector
 from game_classifier.models.esnet import DownsamplingBlock, GhostBlock
-from game_classifier.models.pafpn import PAFPN, pointwise
+from game_classifier.models.pafpn import PAFPN, CrossStage, pointwise
 from game_classifier.models.yolov5 import BATCH_NORM, Bottleneck, round_up, scaled_depth
 
 STEM, STAGES = 48, (96, 192, 384)  # widths, at width multiple 1
@@ -28,6 +28,7 @@ STRIDES = (4, 8, 16, 32)  # half of PicoDet's: there is no max-pool
 SHAPES = ((3, 3), (3, 6), (6, 3), (6, 6))
 
 LEAKY_RELU = partial(nn.LeakyReLU, 0.1)
+DOWNSAMPLE = partial(separable, stride=2, activation=nn.ReLU)
 
 
 class LiteDownsamplingBlock(DownsamplingBlock):
@@ -48,27 +49,20 @@ class LiteGhostBlock(GhostBlock):
         self.ghost.act = nn.SiLU()
 
 
-class BottleneckCSP(nn.Module):
-    """A cross-stage partial block with a bottleneck: float [N, in_channels, H, W] -> [N, out_channels, H, W].
+def bottleneck_csp(in_channels: int, out_channels: int) -> CrossStage:
+    """YOLOv5's cross-stage partial block before C3, with one bottleneck.
 
-    Source: Wang et al., "CSPNet", 2019, as YOLOv5 had it before C3. There, one BatchNorm and LeakyReLU follow the
-    concatenation of two plain convolutions; here, each convolution has its part of them, which is the same and folds.
+    There, one BatchNorm and LeakyReLU follow the concatenation of two plain convolutions. Here, each convolution has
+    its part of them: that is the same, and it folds.
     """
-
-    def __init__(self, in_channels: int, out_channels: int) -> None:
-        super().__init__()
-        half = out_channels // 2
-        self.through = nn.Sequential(
-            pointwise(in_channels, half),
-            Bottleneck(half, shortcut=False),
-            ConvNormAct(half, half, activation=LEAKY_RELU),
-        )
-        self.around = ConvNormAct(in_channels, half, activation=LEAKY_RELU)
-        self.merge = pointwise(2 * half, out_channels)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Part, transform one half, merge."""
-        return self.merge(torch.cat([self.through(features), self.around(features)], 1))
+    half = out_channels // 2
+    through = nn.Sequential(
+        pointwise(in_channels, half),
+        Bottleneck(half, shortcut=False),
+        ConvNormAct(half, half, activation=LEAKY_RELU),
+    )
+    around = ConvNormAct(in_channels, half, activation=LEAKY_RELU)
+    return CrossStage(through, around, pointwise(2 * half, out_channels))
 
 
 class LiteCSPPAN(nn.Module):
@@ -82,9 +76,9 @@ class LiteCSPPAN(nn.Module):
         *finer, last = in_widths
         self.add = add
         self.reduce = pointwise(last, width)
-        self.merge = BottleneckCSP(width + last, width)
-        self.pyramid = PAFPN((*finer, width), (width,) * 3, BottleneckCSP, _downsample)
-        self.coarsest = _downsample(width if add else 2 * width, width)
+        self.merge = bottleneck_csp(width + last, width)
+        self.pyramid = PAFPN((*finer, width), (width,) * 3, bottleneck_csp, DOWNSAMPLE)
+        self.coarsest = DOWNSAMPLE(width if add else 2 * width, width)
 
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
         """Merge downwards, then upwards, and add the level of stride 32."""
@@ -93,14 +87,6 @@ class LiteCSPPAN(nn.Module):
         outputs = self.pyramid([*finer, self.merge(torch.cat([reduced, last], 1))])
         both = outputs[-1] + reduced if self.add else torch.cat([outputs[-1], reduced], 1)
         return [*outputs, self.coarsest(both)]
-
-
-def _downsample(in_channels: int, out_channels: int) -> nn.Sequential:
-    """A depthwise 5x5 convolution of stride 2 and a 1x1 one."""
-    return nn.Sequential(
-        ConvNormAct(in_channels, in_channels, 5, 2, groups=in_channels, activation=nn.ReLU),
-        ConvNormAct(in_channels, out_channels, activation=nn.ReLU),
-    )
 
 
 def picodet_lite(num_classes: int, depth: float, width: float, add: bool = False) -> Detector:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from game_classifier.errors import InputError
 from game_classifier.models import esnet
+from game_classifier.models.picodet import picodet
 from game_classifier.models.picodet_lite import picodet_lite
 from game_classifier.models.repvgg import repvgg
 from game_classifier.models.repyolo import RepYOLOv5s
@@ -65,6 +66,11 @@ def _picodet_lite(depth: float, width: float, add: bool = False) -> Architecture
     return _detector(partial(picodet_lite, depth=depth, width=width, add=add), "YOLOv5-Lite, PicoDet", "", 4)
 
 
+def _picodet(size: str, widths: esnet.Widths, neck: int, head_blocks: int) -> Architecture:
+    build = partial(picodet, widths=widths, neck_width=neck, head_blocks=head_blocks)
+    return _detector(build, "PP-PicoDet, Yu et al. 2021", f"esnet_{size}", 4)
+
+
 NETWORKS: dict[str, Architecture] = {
     "repvgg_tiny": _repvgg("repvgg_tiny", "this tool: for tests and first tries"),
     "repvgg_t0": _repvgg("repvgg_t0", "this tool: narrow, for speed", input_size=128),
@@ -100,6 +106,9 @@ NETWORKS: dict[str, Architecture] = {
     "yolov5x_detector": _yolov5_detector("x", 1.33, 1.25),
     "repyolov5s_detector": _detector(repyolov5s_detector, "YOLOv5-Lite, RepYOLOv5s", "repyolov5s"),
     "v5lite_g_detector": _detector(v5lite_g_detector, "YOLOv5-Lite, v5Lite-g", "repyolov5s"),
+    "picodet_s": _picodet("s", esnet.ESNET_S, 96, 2),
+    "picodet_m": _picodet("m", esnet.ESNET_M, 128, 4),
+    "picodet_l": _picodet("l", esnet.ESNET_L, 160, 4),
     "picodet_lite_s": _picodet_lite(0.67, 0.50, add=True),
     "picodet_lite_m": _picodet_lite(0.67, 0.75),
     "picodet_lite_l": _picodet_lite(0.67, 1.0),
