@@ -79,16 +79,16 @@ def test_a_stopped_training_ends_with_the_same_weights(data, tmp_path, monkeypat
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("network", [NETWORK, "picodet_lite_s"])
-def test_a_few_frames_are_learnt_by_heart(data, tmp_path, network):
+@pytest.mark.parametrize(
+    ("network", "epochs", "lr"), [(NETWORK, 4, 0.02), ("picodet_lite_s", 6, 0.02), ("picodet_s", 4, 0.1)]
+)
+def test_a_few_frames_are_learnt_by_heart(data, tmp_path, network, epochs, lr):
     (tmp_path / "val.txt").write_text("".join(f"{data}/{line}\n" for line in (data / "train.txt").read_text().split()))
     (tmp_path / "train.txt").write_text((tmp_path / "val.txt").read_text())
     (tmp_path / "annotations.txt").write_text((data / "annotations.txt").read_text())
     still = ["augment.zoom=0", "augment.shift=0", "augment.brightness=0", "augment.contrast=0", "detection.mosaic=0"]
-    config = recipe(
-        *still, f"network={network}", "epochs=4", "min_steps=50", "batch_size=8", "lr=0.02", "ema_decay=0.95"
-    )
-    assert load_checkpoint(train(config, tmp_path, tmp_path / "out")).metrics["ap50"] > 0.9
+    length = [f"network={network}", f"epochs={epochs}", f"lr={lr}", "min_steps=50", "batch_size=8", "ema_decay=0.95"]
+    assert load_checkpoint(train(recipe(*still, *length), tmp_path, tmp_path / "out")).metrics["ap50"] > 0.9
 
 
 def test_changed_labels_are_refused_on_resume(data, tmp_path):
