@@ -9,8 +9,9 @@ import pytest
 import torch
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
+from torchvision.transforms.v2.functional import adjust_saturation
 
-from game_classifier.frames.augment import Augmentation
+from game_classifier.frames.augment import Augmentation, turn_colours
 from game_classifier.frames.decode import Preprocessing, resize_frames
 from game_classifier.lists.box_list import FrameBoxes
 from game_classifier.lists.label_files import BOX
@@ -184,9 +185,34 @@ def test_boxes_move_with_the_pixels(mosaic, flip):
         assert not is_colour[ring].any()
 
 
+def test_colours_turn_and_fade_for_each_frame_and_its_brightness_stays():
+    torch.manual_seed(0)
+    pixels = torch.rand(3, 3, 4, 5) * 255
+    factor, turn = torch.tensor([0.0, 1.3, 1.0]), torch.tensor([0.2, 0.0, 0.25])
+    changed = turn_colours(pixels, turn, factor)
+    weights = torch.tensor([0.299, 0.587, 0.114]).reshape(3, 1, 1)
+    torch.testing.assert_close((changed * weights).sum(1), (pixels * weights).sum(1), atol=1e-2, rtol=1e-4)
+    assert (changed[0] - changed[0].mean(0)).abs().max() < 0.1  # grey
+    mild = pixels[1:2] / 4 + 90  # torchvision cuts colours off at 0 and 255
+    faded = turn_colours(mild, turn[1:2], factor[1:2])
+    torch.testing.assert_close(faded, adjust_saturation(mild / 255, 1.3) * 255, atol=0.1, rtol=0)
+    assert (changed[2] - pixels[2]).abs().max() > 20
+    torch.testing.assert_close(turn_colours(changed[2:], -turn[2:], factor[2:]), pixels[2:], atol=1e-2, rtol=0)
+
+
+def test_colours_are_changed_only_where_the_recipe_says_so():
+    frames, targets = torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8), targets_of((1, 0, [0.1, 0.2, 0.6, 0.7]))
+    plain, hue, saturation = (
+        augment_boxes(frames, targets, (32, 32), BoxAugmentation(STILL, 0, 0, *change), torch.Generator())[0]
+        for change in ((), (0.1, 0), (0, 0.5))
+    )
+    torch.testing.assert_close(plain, frames.float(), atol=1e-3, rtol=0)
+    assert min((each - plain).abs().mean() for each in (hue, saturation)) > 1
+
+
 def test_the_same_seed_gives_the_same_frames():
     frames, targets = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8), targets_of((2, 0, [0.1, 0.2, 0.6, 0.7]))
-    change = BoxAugmentation(Augmentation(0.3, 0.1, 0.2, 0.2, 0, 0), 0.5, 0.5)
+    change = BoxAugmentation(Augmentation(0.3, 0.1, 0.2, 0.2, 0, 0), 0.5, 0.5, 0.1, 0.5)
     one, other = (augment_boxes(frames, targets, (32, 32), change, torch.Generator().manual_seed(5)) for _ in range(2))
     assert torch.equal(one[0], other[0])
     assert torch.equal(one[1].box, other[1].box)

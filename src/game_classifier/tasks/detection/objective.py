@@ -53,7 +53,7 @@ class BoxObjective:
 def box_objective(config: Config, train: BoxList, network: nn.Module) -> BoxObjective:
     """The objective of a recipe; InputError for keys that a detector does not use."""
     require_recipe(config)
-    change = BoxAugmentation(config.augmentation(), config.detection.mosaic, config.detection.flip)
+    change = BoxAugmentation(config.augmentation(), **config.detection.model_dump(exclude={"anchors"}))
     calm_end = config.augment.calm_end
     return BoxObjective(train.boxes, config.preprocessing(), change, calm_end, criterion_of(network.head))
 
