@@ -35,6 +35,7 @@ class Architecture:
     num_classes: int = 1000  # that its published figures are for
     task: str = CLASSIFICATION  # the name of a task of tasks/choose.py
     trunk: str = ""  # of a detector: the classifier that has the same trunk
+    recipe: str = "default.json"  # the file of config/ that main_train.py reads for it
 
 
 def _repvgg(name: str, source: str = "Ding et al. 2021, table 4 (timm)", input_size: int = 224) -> Architecture:
@@ -53,9 +54,11 @@ def _esnet(widths: esnet.Widths, source: str = "PP-PicoDet, Yu et al. 2021") -> 
     return Architecture(partial(esnet.ESNet, widths=widths), source)
 
 
-def _detector(build: Callable[[int], nn.Module], source: str, trunk: str, levels: int = 3) -> Architecture:
+def _detector(
+    build: Callable[[int], nn.Module], source: str, trunk: str, levels: int = 3, recipe: str = "detector.json"
+) -> Architecture:
     outputs = tuple(f"head.outputs.{level}" for level in range(levels))
-    return Architecture(build, source, "this tool", outputs, 640, 80, DETECTION, trunk)
+    return Architecture(build, source, "this tool", outputs, 640, 80, DETECTION, trunk, recipe)
 
 
 def _yolov5_detector(size: str, depth: float, width: float) -> Architecture:
@@ -68,7 +71,7 @@ def _picodet_lite(depth: float, width: float, add: bool = False) -> Architecture
 
 def _picodet(size: str, widths: esnet.Widths, neck: int, head_blocks: int) -> Architecture:
     build = partial(picodet, widths=widths, neck_width=neck, head_blocks=head_blocks)
-    return _detector(build, "PP-PicoDet, Yu et al. 2021", f"esnet_{size}", 4)
+    return _detector(build, "PP-PicoDet, Yu et al. 2021", f"esnet_{size}", 4, "picodet.json")
 
 
 NETWORKS: dict[str, Architecture] = {
@@ -173,6 +176,11 @@ def task_name(name: str) -> str:
 def trunk_of(name: str) -> str:
     """The classifier whose trunk the detector has; "" for any other network."""
     return NETWORKS[name].trunk if name in NETWORKS else ""
+
+
+def recipe_name(name: str) -> str:
+    """The file of config/ that the network is trained with unless another one is given."""
+    return NETWORKS[name].recipe if name in NETWORKS else Architecture.recipe
 
 
 def build_pretrained(name: str, num_classes: int) -> nn.Module:

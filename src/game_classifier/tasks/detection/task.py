@@ -31,7 +31,6 @@ class Detection:
     best_by = "ap"
     columns = COLUMNS
     curves = CURVES
-    recipe = "detector.json"
     nothing_to_score = "no frame that can be read has a box, so there is nothing to score"
 
     comparison = None
