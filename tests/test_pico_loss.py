@@ -251,6 +251,16 @@ def test_the_loss_is_that_of_loops(seed):
     assert loss.item() == pytest.approx(loss_in_loops(outputs, targets, 4), rel=1e-4)
 
 
+def test_a_side_beyond_the_last_distance_is_learnt_as_far_as_it_goes():
+    """Only cells of stride 8 give large boxes here; some sides are more than 7 of them away."""
+    outputs = random_outputs(np.random.default_rng(0), 1, 160, 160, 1)
+    for output, last in zip(outputs, (7, 0, 0, 0), strict=True):
+        output[..., 1 + last :: 8] += 8
+    targets = [(0, 0, [10.0, 10.0, 150.0, 150.0])]
+    loss = pico_loss([torch.from_numpy(each) for each in outputs], to_targets(targets, 160, 160), STRIDES, 1)
+    assert loss.item() == pytest.approx(loss_in_loops(outputs, targets, 1), rel=1e-4)
+
+
 def gradients(outputs: list[Tensor], targets: Targets) -> list[Tensor]:
     outputs = [each.clone().requires_grad_() for each in outputs]
     pico_loss(outputs, targets, STRIDES, 2).backward()

@@ -14,8 +14,6 @@ from game_classifier.models.conv_norm import ConvNormAct
 from game_classifier.models.yolov5 import C3
 
 Widths = tuple[int, int, int]  # channels of the three maps, from the finest
-
-
 Layer = Callable[[int, int], nn.Module]  # makes a layer of (channels in, channels out)
 
 

@@ -66,10 +66,8 @@ def augment_boxes(
 
     pixels = recolour(pixels, change.plain, lambda *numbers: uniform(*numbers).to(frames.device))
     if change.hue or change.saturation:
-        turn, factor = (
-            uniform(-change.hue, change.hue, count),
-            uniform(1 - change.saturation, 1 + change.saturation, count),
-        )
+        turn = uniform(-change.hue, change.hue, count)
+        factor = uniform(1 - change.saturation, 1 + change.saturation, count)
         pixels = turn_colours(pixels, turn, factor)
     return pixels.clamp_(0, 255), Targets(targets.frame, targets.label, box)
 

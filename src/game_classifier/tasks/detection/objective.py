@@ -15,7 +15,7 @@ from game_classifier.tasks.detection.criteria import Criterion, criterion_of
 from game_classifier.tasks.detection.geometry import Targets, to_targets
 from game_classifier.tasks.order import shuffled_passes
 
-STRIDE = 32  # of the trunks: sides of frames are multiples of it
+STRIDE = 32  # sides of frames are multiples of it: each map is then exactly half of the one before
 # Keys of a recipe that no detector uses, with the values that say so.
 UNUSED = {"balance": "none", "label_smoothing": 0.0, "teacher": ""}
 UNUSED_AUGMENT = ("erase", "stream", "mixup", "cutmix")
