@@ -267,6 +267,21 @@ def gradients(outputs: list[Tensor], targets: Targets) -> list[Tensor]:
     return [each.grad for each in outputs]
 
 
+def test_scores_learn_from_the_varifocal_loss_alone():
+    """The IoU that is their target and the weights of the boxes are numbers, which pass no gradient on."""
+    outputs = [torch.from_numpy(each) for each in random_outputs(np.random.default_rng(0), 1, 64, 64, 2)]
+    wanted = [20.0, 20.0, 44.0, 44.0]
+    slope = torch.cat([each.flatten(0, 2) for each in gradients(outputs, to_targets([(0, 1, wanted)], 64, 64))])
+    learning = (slope[:, 2:] != 0).any(1)
+    boxes, scores = (each[0] for each in PicoDecoder(2, STRIDES)(outputs))
+    # The derivatives of -0.75 p^2 log(1 - p) and of q times the cross-entropy of p and q.
+    expected = 0.75 * (scores**3 - 2 * scores**2 * (1 - scores) * (1 - scores).log())
+    quality = torch.tensor([iou_and_giou(box, wanted)[0] for box in boxes.tolist()])
+    expected[learning, 1] = (quality * (scores[:, 1] - quality))[learning]
+    assert learning.any()
+    torch.testing.assert_close(slope[:, :2], expected / learning.sum(), atol=1e-5, rtol=1e-4)
+
+
 def test_the_loss_of_background_lowers_every_score_and_leaves_the_boxes():
     outputs = [torch.zeros(2, side, side, 34) for side in (8, 4, 2, 1)]
     nothing = Targets(torch.zeros(0, dtype=torch.long), torch.zeros(0, dtype=torch.long), torch.zeros(0, 4))

@@ -3,9 +3,8 @@
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torchvision.ops import sigmoid_focal_loss
 
-NOTHING, GAMMA = 0.75, 2.0  # weight and power of scores that should be 0
+NOTHING, GAMMA = 0.75, 2.0  # a score that should be 0 weighs NOTHING * score ** GAMMA
 
 
 def varifocal_loss(logits: Tensor, quality: Tensor) -> Tensor:
@@ -13,9 +12,8 @@ def varifocal_loss(logits: Tensor, quality: Tensor) -> Tensor:
 
     Source: Zhang et al., "VarifocalNet", 2021, equation 2. Good boxes weigh more, and so do nothings that score high.
     """
-    nothing = sigmoid_focal_loss(logits, torch.zeros_like(logits), alpha=1 - NOTHING, gamma=GAMMA)
-    something = quality * F.binary_cross_entropy_with_logits(logits, quality, reduction="none")
-    return torch.where(quality > 0, something, nothing)
+    weight = torch.where(quality > 0, quality, NOTHING * logits.sigmoid() ** GAMMA)
+    return weight * F.binary_cross_entropy_with_logits(logits, quality, reduction="none")
 
 
 def distribution_loss(logits: Tensor, distance: Tensor) -> Tensor:
