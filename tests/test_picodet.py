@@ -20,6 +20,10 @@ def small(name: str, num_classes: int = 3) -> nn.Module:
     return randomise_batch_norms(build_model(name, num_classes)).eval()
 
 
+# In float64, so that an error shows behind many layers that make their input smaller.
+NEARLY = {"atol": 1e-12, "rtol": 1e-12}
+
+
 class Weights:
     """The weights of a network, used by name; each is read once."""
 
@@ -109,8 +113,8 @@ def lite_outputs(w: Weights, x: Tensor, repeats: tuple[int, int, int], add: bool
 
 @pytest.mark.parametrize(("name", "repeats"), [("picodet_lite_s", (2, 5, 2)), ("picodet_lite_x", (3, 7, 3))])
 def test_the_port_computes_its_layers(name, repeats):
-    network = small(name)
-    pixels = torch.randn(2, 3, 64, 96)
+    network = small(name).double()
+    pixels = torch.randn(2, 3, 64, 96).double()
     weights = Weights(network, eps=1e-3)
     with torch.inference_mode():
         outputs = network(pixels)
@@ -118,7 +122,7 @@ def test_the_port_computes_its_layers(name, repeats):
     assert [tuple(each.shape) for each in outputs] == [(2, 4, 64 // s, 96 // s, 8) for s in (4, 8, 16, 32)]
     for ours, theirs in zip(outputs, expected, strict=True):
         theirs = theirs.view(2, 4, 8, *theirs.shape[2:]).permute(0, 1, 3, 4, 2)
-        torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(ours, theirs, **NEARLY)
     assert not weights.unread
 
 
@@ -166,14 +170,14 @@ def pico_outputs(w: Weights, x: Tensor, head_blocks: int) -> list[Tensor]:
 @pytest.mark.parametrize(("name", "head_blocks"), [("picodet_s", 2), ("picodet_m", 4)])
 def test_picodet_computes_its_layers(name, head_blocks):
     """At a size whose last level is half a cell wider and higher than the frame."""
-    network = small(name)
-    pixels = torch.randn(2, 3, 96, 160)
+    network = small(name).double()
+    pixels = torch.randn(2, 3, 96, 160).double()
     weights = Weights(network, eps=1e-5)
     with torch.inference_mode():
         outputs, expected = network(pixels), pico_outputs(weights, pixels, head_blocks)
     assert [tuple(each.shape) for each in outputs] == [(2, h, w, 35) for h, w in ((12, 20), (6, 10), (3, 5), (2, 3))]
     for ours, theirs in zip(outputs, expected, strict=True):
-        torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(ours, theirs, **NEARLY)
     assert not weights.unread
 
 
