@@ -21,6 +21,7 @@ from typing import Any, NoReturn
 from game_classifier.command import CommandParser, run_command
 from game_classifier.config import read_config
 from game_classifier.console import progress, table
+from game_classifier.models.zoo import recipe_name
 from game_classifier.tasks.choose import task_of
 from game_classifier.training.fit import fit
 from game_classifier.training.folds import find_folds, fold_output, summarize_folds
@@ -60,7 +61,10 @@ def main() -> None:
     )
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder for checkpoints, log and curves")
     parser.add_argument(
-        "--config", type=Path, help="recipe (default: config/default.json, or config/detector.json for a detector)"
+        "--config",
+        type=Path,
+        help="recipe (default: config/default.json; for a detector config/detector.json, or config/picodet.json for"
+        " picodet_s, picodet_m and picodet_l)",
     )
     parser.add_argument(
         "--set",
@@ -84,7 +88,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     overrides = arguments.set + ([f'network="{arguments.network}"'] if arguments.network else [])
-    recipe = arguments.config or RECIPES / task_of(arguments.network or "").recipe
+    recipe = arguments.config or RECIPES / recipe_name(arguments.network or "")
     config = read_config(recipe, overrides)
     task = task_of(config.network)
     inputs = {arguments.output: arguments.input}

@@ -9,11 +9,14 @@ import pytest
 import torch
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
+from torchvision.transforms.v2.functional import adjust_saturation
 
-from game_classifier.frames.augment import Augmentation
+from game_classifier.frames.augment import Augmentation, turn_colours
 from game_classifier.frames.decode import Preprocessing, resize_frames
 from game_classifier.lists.box_list import FrameBoxes
 from game_classifier.lists.label_files import BOX
+from game_classifier.tasks.detection.anchor_loss import anchor_loss
+from game_classifier.tasks.detection.anchor_matching import match
 from game_classifier.tasks.detection.anchors import cluster_sides, fitting_share
 from game_classifier.tasks.detection.augment import BoxAugmentation, augment_boxes, join_boxes, join_frames
 from game_classifier.tasks.detection.average_precision import (
@@ -26,8 +29,6 @@ from game_classifier.tasks.detection.average_precision import (
 )
 from game_classifier.tasks.detection.confusion import add_frame
 from game_classifier.tasks.detection.geometry import Targets, clipped, pictures, to_file, to_targets
-from game_classifier.tasks.detection.loss import detection_loss
-from game_classifier.tasks.detection.matching import match
 from game_classifier.tasks.detection.nms import select_boxes
 from game_classifier.tasks.detection.scores import BoxScores
 
@@ -119,7 +120,7 @@ def test_the_loss_by_hand():
     objectness = (4.0 + 1.0 + 0.4) * math.log(2) * (32 * 32) / 640**2
     label = math.log(2)
     expected = 64 * (0.05 * box + objectness + 0.5 * 2 / 80 * label)
-    loss = detection_loss(outputs, targets, anchors, (8, 16, 32), 2)
+    loss = anchor_loss(outputs, targets, anchors, (8, 16, 32), 2)
     assert loss.item() == pytest.approx(expected, rel=1e-5)
 
 
@@ -127,7 +128,7 @@ def test_objectness_learns_the_overlap():
     outputs = [torch.zeros(1, 1, side, side, 7, requires_grad=True) for side in (4, 2, 1)]
     anchors = torch.tensor([[[1.0, 1.0]], [[1e-3, 1e-3]], [[1e-3, 1e-3]]])
     targets = targets_of((0, 1, [0.25, 0.25, 0.5, 0.5]))  # exactly the cell (1, 1)
-    detection_loss(outputs, targets, anchors, (8, 16, 32), 2).backward()
+    anchor_loss(outputs, targets, anchors, (8, 16, 32), 2).backward()
     slope = outputs[0].grad[0, 0, :, :, 4]
     assert slope[1, 1] < 0  # IoU 1 is above sigmoid(0)
     assert (slope[2:] > 0).all()
@@ -137,7 +138,7 @@ def test_objectness_learns_the_overlap():
 def test_the_loss_of_background_is_finite_and_has_a_gradient_everywhere():
     outputs = [torch.randn(2, 3, side, side, 6, requires_grad=True) for side in (4, 2, 1)]
     nothing = Targets(torch.zeros(0, dtype=torch.long), torch.zeros(0, dtype=torch.long), torch.zeros(0, 4))
-    loss = detection_loss(outputs, nothing, torch.ones(3, 3, 2), (8, 16, 32), 1)
+    loss = anchor_loss(outputs, nothing, torch.ones(3, 3, 2), (8, 16, 32), 1)
     loss.backward()
     assert loss.isfinite()
     assert all((each.grad[..., 4] != 0).all() for each in outputs)
@@ -184,9 +185,34 @@ def test_boxes_move_with_the_pixels(mosaic, flip):
         assert not is_colour[ring].any()
 
 
+def test_colours_turn_and_fade_for_each_frame_and_its_brightness_stays():
+    torch.manual_seed(0)
+    pixels = torch.rand(3, 3, 4, 5) * 255
+    factor, turn = torch.tensor([0.0, 1.3, 1.0]), torch.tensor([0.2, 0.0, 0.25])
+    changed = turn_colours(pixels, turn, factor)
+    weights = torch.tensor([0.299, 0.587, 0.114]).reshape(3, 1, 1)
+    torch.testing.assert_close((changed * weights).sum(1), (pixels * weights).sum(1), atol=1e-2, rtol=1e-4)
+    assert (changed[0] - changed[0].mean(0)).abs().max() < 0.1  # grey
+    mild = pixels[1:2] / 4 + 90  # torchvision cuts colours off at 0 and 255
+    faded = turn_colours(mild, turn[1:2], factor[1:2])
+    torch.testing.assert_close(faded, adjust_saturation(mild / 255, 1.3) * 255, atol=0.1, rtol=0)
+    assert (changed[2] - pixels[2]).abs().max() > 20
+    torch.testing.assert_close(turn_colours(changed[2:], -turn[2:], factor[2:]), pixels[2:], atol=1e-2, rtol=0)
+
+
+def test_colours_are_changed_only_where_the_recipe_says_so():
+    frames, targets = torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8), targets_of((1, 0, [0.1, 0.2, 0.6, 0.7]))
+    plain, hue, saturation = (
+        augment_boxes(frames, targets, (32, 32), BoxAugmentation(STILL, 0, 0, *change), torch.Generator())[0]
+        for change in ((), (0.1, 0), (0, 0.5))
+    )
+    torch.testing.assert_close(plain, frames.float(), atol=1e-3, rtol=0)
+    assert min((each - plain).abs().mean() for each in (hue, saturation)) > 1
+
+
 def test_the_same_seed_gives_the_same_frames():
     frames, targets = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8), targets_of((2, 0, [0.1, 0.2, 0.6, 0.7]))
-    change = BoxAugmentation(Augmentation(0.3, 0.1, 0.2, 0.2, 0, 0), 0.5, 0.5)
+    change = BoxAugmentation(Augmentation(0.3, 0.1, 0.2, 0.2, 0, 0), 0.5, 0.5, 0.1, 0.5)
     one, other = (augment_boxes(frames, targets, (32, 32), change, torch.Generator().manual_seed(5)) for _ in range(2))
     assert torch.equal(one[0], other[0])
     assert torch.equal(one[1].box, other[1].box)

@@ -24,7 +24,8 @@ from game_classifier.models.yolov5_detector import yolov5_detector
 from game_classifier.models.zoo import DETECTION, NETWORKS, build_model
 
 # Parameters and MACs with 80 classes at 640 pixels, in training and deployed. YOLOv5 v6.0 publishes 1.9, 7.2, 21.2,
-# 46.5 and 86.7 M, v5Lite-g 5.39 M deployed; RepYOLOv5s deployed is YOLOv5s of v5.0, parameter for parameter.
+# 46.5 and 86.7 M, PicoDet 0.99, 2.15 and 3.30 M, v5Lite-g 5.39 M deployed; RepYOLOv5s deployed is YOLOv5s of v5.0,
+# parameter for parameter. PicoDet in YOLOv5-Lite is counted without the branches that never run.
 FIGURES = {
     "yolov5n_detector": ((1_872_157, 2_234_060_800), (1_867_405, 2_234_060_800)),
     "yolov5s_detector": ((7_235_389, 8_216_780_800), (7_225_885, 8_216_780_800)),
@@ -33,6 +34,13 @@ FIGURES = {
     "yolov5x_detector": ((86_749_405, 102_724_096_000), (86_705_005, 102_724_096_000)),
     "repyolov5s_detector": ((7_535_293, 8_741_068_800), (7_266_973, 8_478_924_800)),
     "v5lite_g_detector": ((5_574_845, 8_017_254_400), (5_390_365, 7_807_539_200)),
+    "picodet_s": ((992_715, 1_403_617_928), (983_891, 1_403_617_928)),
+    "picodet_m": ((2_152_554, 2_864_514_720), (2_138_122, 2_864_514_720)),
+    "picodet_l": ((3_305_009, 4_336_201_992), (3_286_977, 4_336_201_992)),
+    "picodet_lite_s": ((645_874, 4_172_143_200), (640_834, 4_172_143_200)),
+    "picodet_lite_m": ((1_358_459, 8_490_864_600), (1_350_747, 8_490_864_600)),
+    "picodet_lite_l": ((2_306_452, 14_207_625_600), (2_296_180, 14_207_625_600)),
+    "picodet_lite_x": ((2_425_864, 14_573_990_400), (2_414_728, 14_573_990_400)),
 }
 SMALLEST = ("yolov5n_detector", "repyolov5s_detector")
 CLASSES = ("ball", "paddle", "score")
@@ -102,7 +110,7 @@ def test_a_frame_network_answers_with_boxes_and_scores():
 # Folding.
 
 
-@pytest.mark.parametrize("name", [*SMALLEST, "v5lite_g_detector"])
+@pytest.mark.parametrize("name", [*SMALLEST, "v5lite_g_detector", "picodet_s", "picodet_lite_s", "picodet_lite_m"])
 def test_folding_keeps_the_outputs_and_leaves_no_batch_norm(name):
     network = randomise_batch_norms(small(name)).eval()
     pixels = torch.randn(2, 3, 64, 96)
@@ -266,7 +274,8 @@ def test_a_pickled_module_is_refused_with_the_code_that_converts_it(tmp_path, mo
 
 
 @pytest.mark.parametrize(
-    ("name", "classifier"), [("yolov5n_detector", "yolov5n"), ("repyolov5s_detector", "repyolov5s")]
+    ("name", "classifier"),
+    [("yolov5n_detector", "yolov5n"), ("repyolov5s_detector", "repyolov5s"), ("picodet_s", "esnet_s")],
 )
 def test_a_detector_starts_from_the_trunk_of_a_classifier(tmp_path, name, classifier):
     source = randomise_batch_norms(small(classifier, 5))

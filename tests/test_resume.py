@@ -171,7 +171,7 @@ def test_a_checkpoint_from_before_a_key_existed_is_resumed_with_its_default(tmp_
     fit(tiny_config(epochs=1), data, tmp_path, resume=False)
     last = tmp_path / "model" / NAMES[1]
     checkpoint = load_checkpoint(last)
-    del checkpoint.training["identity"]["detection"]
+    del checkpoint.training["identity"]["detection"], checkpoint.training["identity"]["augment"]["cutmix"]
     save_checkpoint(last, checkpoint)
     with pytest.raises(InputError, match=r"detection\.flip \(0\.0 there, 0\.5 now\)"):
         fit(tiny_config(epochs=2, detection={"flip": 0.5}), data, tmp_path, resume=True)

@@ -76,6 +76,12 @@ class DetectionConfig(Strict):
 
     mosaic: Probability = Field(0.5, description="Probability of a part of four joined frames, not zoom and shift.")
     flip: Probability = Field(0.0, description="Probability of a mirrored frame. It mirrors text too.")
+    hue: Annotated[float, Field(ge=0, le=0.5)] = Field(
+        0.0, description="Colours are turned by up to this share of the colour circle, such as 0.015."
+    )
+    saturation: Share = Field(
+        0.0, description="Colourfulness is multiplied by a factor from 1 - saturation to 1 + saturation."
+    )
     anchors: Literal["auto", "keep"] = Field(
         "auto", description="`auto`: k-means finds others where the network's own fit fewer than 98% of the boxes."
     )

@@ -1,5 +1,6 @@
 """Random changes to training frames, made on whole batches on the training device."""
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -7,6 +8,9 @@ import torch
 from torch import Tensor
 
 from game_classifier.frames import stream_layout
+
+# Brightness and the two differences of colours of NTSC television, from red, green and blue.
+YIQ = torch.tensor([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,20 @@ def recolour(pixels: Tensor, change: Augmentation, uniform: stream_layout.Unifor
     contrast = uniform(1 - change.contrast, 1 + change.contrast, count, 1, 1, 1)
     brightness = uniform(1 - change.brightness, 1 + change.brightness, count, 1, 1, 1)
     return ((pixels - mean) * contrast + mean) * brightness
+
+
+def turn_colours(pixels: Tensor, turn: Tensor, factor: Tensor) -> Tensor:
+    """Frames float [n, 3, H, W] with hues turned by `turn` [n] of a circle and saturations times `factor` [n].
+
+    Brightness stays: it is the first of the YIQ colours, and the other two are rotated and scaled. torchvision's
+    `adjust_hue` and `adjust_saturation` give all frames of a batch the same change.
+    """
+    angle, zero = 2 * math.pi * turn, torch.zeros_like(turn)
+    cosine, sine = factor * angle.cos(), factor * angle.sin()
+    rows = (zero + 1, zero, zero), (zero, cosine, -sine), (zero, sine, cosine)
+    change = torch.stack([torch.stack(row, -1) for row in rows], -2)  # [n, 3, 3]
+    matrix = torch.linalg.inv(YIQ) @ change @ YIQ
+    return (matrix.to(pixels.device) @ pixels.flatten(2)).unflatten(2, pixels.shape[2:])
 
 
 def _inside(uniform: stream_layout.Uniform, side: int, count: int) -> Tensor:

@@ -1,5 +1,7 @@
 """Convolution, BatchNorm, activation: what YOLOv5, RepYOLO and ESNet are made of."""
 
+from collections.abc import Callable
+
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -19,7 +21,7 @@ class ConvNormAct(nn.Module):
         *,
         padding: int | None = None,
         groups: int = 1,
-        activation: type[nn.Module] = nn.Identity,
+        activation: Callable[[], nn.Module] = nn.Identity,
     ) -> None:
         super().__init__()
         padding = kernel_size // 2 if padding is None else padding
@@ -39,6 +41,16 @@ class ConvNormAct(nn.Module):
         if isinstance(self.bn, nn.BatchNorm2d):
             self.conv = fuse_conv_bn_eval(self.conv, self.bn)
             self.bn = nn.Identity()
+
+
+def separable(
+    in_channels: int, out_channels: int, stride: int = 1, activation: Callable[[], nn.Module] = nn.Hardswish
+) -> nn.Sequential:
+    """A depthwise 5x5 convolution with this stride and a 1x1 convolution, as in PicoDet's neck and head."""
+    return nn.Sequential(
+        ConvNormAct(in_channels, in_channels, 5, stride, groups=in_channels, activation=activation),
+        ConvNormAct(in_channels, out_channels, activation=activation),
+    )
 
 
 def set_batch_norms(network: nn.Module, eps: float, momentum: float) -> None:

@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 
 class Detector(nn.Module):
-    """Float [N, 3, H, W] -> the head's outputs, one tensor for each level; H and W are multiples of the last stride.
+    """Float [N, 3, H, W] -> the head's outputs, one tensor for each level; H and W are multiples of 32.
 
     `trunk` has a `stem` and `stages`, as the classifier of the same family has; the neck gets the maps of the last
     three stages, and `pool` lies between the last one and the neck.

@@ -90,19 +90,23 @@ class ESNet(nn.Module):
 
     def __init__(self, num_classes: int, widths: Widths) -> None:
         super().__init__()
-        self.stem = nn.Sequential(
-            ConvNormAct(3, STEM, 3, 2, activation=nn.Hardswish), nn.MaxPool2d(3, stride=2, padding=1)
-        )
-        middle = iter(widths.middle)
-        self.stages = nn.Sequential()
-        for (in_channels, channels), depth in zip(pairwise((STEM, *widths.stages)), DEPTHS, strict=True):
-            first = DownsamplingBlock(in_channels, channels, next(middle))
-            self.stages.append(nn.Sequential(first, *(GhostBlock(channels, next(middle)) for _ in range(depth - 1))))
+        self.stem, self.stages = esnet_trunk(widths)
         self.head = _head(widths, num_classes)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Infer."""
         return self.head(self.stages(self.stem(pixels)))
+
+
+def esnet_trunk(widths: Widths) -> nn.Sequential:
+    """`stem` with its max-pool, at stride 4, and three `stages` at strides 8, 16 and 32."""
+    stem = nn.Sequential(ConvNormAct(3, STEM, 3, 2, activation=nn.Hardswish), nn.MaxPool2d(3, stride=2, padding=1))
+    trunk = nn.Sequential(OrderedDict(stem=stem, stages=nn.Sequential()))
+    middle = iter(widths.middle)
+    for (in_channels, channels), depth in zip(pairwise((STEM, *widths.stages)), DEPTHS, strict=True):
+        first = DownsamplingBlock(in_channels, channels, next(middle))
+        trunk.stages.append(nn.Sequential(first, *(GhostBlock(channels, next(middle)) for _ in range(depth - 1))))
+    return trunk
 
 
 def _head(widths: Widths, num_classes: int) -> nn.Sequential:

@@ -95,7 +95,12 @@ def yolov5_trunk(depth: float, width: float) -> nn.Sequential:
 
 def scaled_widths(width: float) -> list[int]:
     """Channels of the stem and the four stages at this multiple of the width."""
-    return [8 * math.ceil(channels * width / 8) for channels in WIDTHS]
+    return [round_up(channels * width) for channels in WIDTHS]
+
+
+def round_up(channels: float) -> int:
+    """The next multiple of 8."""
+    return 8 * math.ceil(channels / 8)
 
 
 def scaled_depth(blocks: int, depth: float) -> int:

@@ -6,7 +6,7 @@ Written from the layers' descriptions (YOLOv5 v6.0's model table; pogg's "Yolov5
 from game_classifier.models.anchor_head import AnchorHead
 from game_classifier.models.conv_norm import set_batch_norms
 from game_classifier.models.detector import Detector
-from game_classifier.models.pafpn import PAFPN, strided
+from game_classifier.models.pafpn import PAFPN, c3_of
 from game_classifier.models.repyolo import LAST, STAGES, rep_block, repyolo_trunk
 from game_classifier.models.rewrites import SPPF
 from game_classifier.models.yolov5 import BATCH_NORM, scaled_depth, scaled_widths, yolov5_trunk
@@ -21,7 +21,7 @@ def yolov5_detector(num_classes: int, depth: float, width: float) -> Detector:
     Multiples of depth and width are those of the classifier, models/yolov5.py.
     """
     widths = tuple(scaled_widths(width)[-3:])
-    neck = PAFPN(widths, widths, scaled_depth(NECK_BLOCKS, depth))
+    neck = PAFPN(widths, widths, c3_of(scaled_depth(NECK_BLOCKS, depth)))
     pool = SPPF(widths[-1], widths[-1])
     return _with_norms(Detector(yolov5_trunk(depth, width), neck, AnchorHead(widths, num_classes), pool))
 
@@ -29,14 +29,14 @@ def yolov5_detector(num_classes: int, depth: float, width: float) -> Detector:
 def repyolov5s_detector(num_classes: int) -> Detector:
     """YOLOv5s of v5.0 whose six downsampling convolutions, in trunk and neck, are RepVGG blocks."""
     widths = _trunk_widths()
-    neck = PAFPN(widths, widths, 1, rep_block)
+    neck = PAFPN(widths, widths, c3_of(1), rep_block)
     return _with_norms(Detector(repyolo_trunk(), neck, AnchorHead(widths, num_classes)))
 
 
 def v5lite_g_detector(num_classes: int) -> Detector:
     """The trunk of RepYOLOv5s with a neck that is 128 wide and deeper, without RepVGG blocks."""
     widths = (LITE_WIDTH,) * 3
-    neck = PAFPN(_trunk_widths(), widths, NECK_BLOCKS, strided)
+    neck = PAFPN(_trunk_widths(), widths, c3_of(NECK_BLOCKS))
     return _with_norms(Detector(repyolo_trunk(), neck, AnchorHead(widths, num_classes)))
 
 

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from game_classifier.errors import InputError
 from game_classifier.models import esnet
+from game_classifier.models.picodet import picodet
+from game_classifier.models.picodet_lite import picodet_lite
 from game_classifier.models.repvgg import repvgg
 from game_classifier.models.repyolo import RepYOLOv5s
 from game_classifier.models.squeezenet import squeezenet
@@ -34,6 +36,7 @@ class Architecture:
     num_classes: int = 1000  # that its published figures are for
     task: str = CLASSIFICATION  # the name of a task of tasks/choose.py
     trunk: str = ""  # of a detector: the classifier that has the same trunk
+    recipe: str = "default.json"  # the file of config/ that main_train.py reads for it
 
 
 def _repvgg(name: str, source: str = "Ding et al. 2021, table 4 (timm)", input_size: int = 224) -> Architecture:
@@ -52,13 +55,24 @@ def _esnet(widths: esnet.Widths, source: str = "PP-PicoDet, Yu et al. 2021") -> 
     return Architecture(partial(esnet.ESNet, widths=widths), source)
 
 
-def _detector(build: Callable[[int], nn.Module], source: str, trunk: str) -> Architecture:
-    outputs = tuple(f"head.outputs.{level}" for level in range(3))
-    return Architecture(build, source, "this tool", outputs, 640, 80, DETECTION, trunk)
+def _detector(
+    build: Callable[[int], nn.Module], source: str, trunk: str, levels: int = 3, recipe: str = "detector.json"
+) -> Architecture:
+    outputs = tuple(f"head.outputs.{level}" for level in range(levels))
+    return Architecture(build, source, "this tool", outputs, 640, 80, DETECTION, trunk, recipe)
 
 
 def _yolov5_detector(size: str, depth: float, width: float) -> Architecture:
     return _detector(partial(yolov5_detector, depth=depth, width=width), "YOLOv5 v6.0", f"yolov5{size}")
+
+
+def _picodet_lite(depth: float, width: float, add: bool = False) -> Architecture:
+    return _detector(partial(picodet_lite, depth=depth, width=width, add=add), "YOLOv5-Lite, PicoDet", "", 4)
+
+
+def _picodet(size: str, widths: esnet.Widths, neck: int, head_blocks: int) -> Architecture:
+    build = partial(picodet, widths=widths, neck_width=neck, head_blocks=head_blocks)
+    return _detector(build, "PP-PicoDet, Yu et al. 2021", f"esnet_{size}", 4, "picodet.json")
 
 
 NETWORKS: dict[str, Architecture] = {
@@ -96,6 +110,13 @@ NETWORKS: dict[str, Architecture] = {
     "yolov5x_detector": _yolov5_detector("x", 1.33, 1.25),
     "repyolov5s_detector": _detector(repyolov5s_detector, "YOLOv5-Lite, RepYOLOv5s", "repyolov5s"),
     "v5lite_g_detector": _detector(v5lite_g_detector, "YOLOv5-Lite, v5Lite-g", "repyolov5s"),
+    "picodet_s": _picodet("s", esnet.ESNET_S, 96, 2),
+    "picodet_m": _picodet("m", esnet.ESNET_M, 128, 4),
+    "picodet_l": _picodet("l", esnet.ESNET_L, 160, 4),
+    "picodet_lite_s": _picodet_lite(0.67, 0.50, add=True),
+    "picodet_lite_m": _picodet_lite(0.67, 0.75),
+    "picodet_lite_l": _picodet_lite(0.67, 1.0),
+    "picodet_lite_x": _picodet_lite(1.0, 1.0),
 }
 
 
@@ -162,6 +183,11 @@ def require_classifier(path: Path, name: str) -> None:
 def trunk_of(name: str) -> str:
     """The classifier whose trunk the detector has; "" for any other network."""
     return NETWORKS[name].trunk if name in NETWORKS else ""
+
+
+def recipe_name(name: str) -> str:
+    """The file of config/ that the network is trained with unless another one is given."""
+    return NETWORKS[name].recipe if name in NETWORKS else Architecture.recipe
 
 
 def build_pretrained(name: str, num_classes: int) -> nn.Module:

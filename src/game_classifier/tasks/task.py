@@ -221,7 +221,6 @@ class Task(Protocol):
     best_by: str  # the figure of `Scores` that chooses the best epoch
     columns: Mapping[str, str]  # figure of `Scores` -> its title in tables
     curves: Mapping[str, str]  # figure -> its name in curves.png
-    recipe: str  # the file of config/ that main_train.py reads for a network of this task
     nothing_to_score: str  # why a list gives no scores, with the remedy
 
     comparison: Comparison

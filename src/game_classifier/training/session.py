@@ -163,6 +163,14 @@ def _identity(config: Config, dataset: Dataset) -> dict[str, Any]:
     return {**recipe, **lists, "class list": list(dataset.class_names)}
 
 
+def _over(defaults: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """`values` with the defaults of keys that are not there, in parts of a recipe too."""
+    parts = {
+        key: _over(part, values[key]) for key, part in defaults.items() if isinstance(part, dict) and key in values
+    }
+    return {**defaults, **values, **parts}
+
+
 def _load(path: Path, identity: dict[str, Any], epochs: int, resume: bool) -> Checkpoint | None:
     if not path.exists():
         return None
@@ -176,7 +184,7 @@ def _load(path: Path, identity: dict[str, Any], epochs: int, resume: bool) -> Ch
     if "best_confusion" in checkpoint.training:  # written before there were tasks
         checkpoint.training["best_scores"] = {"confusion": checkpoint.training.pop("best_confusion")}
     # A key that a later version added had its default before.
-    known = Config().model_dump(mode="json") | checkpoint.training["identity"]
+    known = _over(Config().model_dump(mode="json"), checkpoint.training["identity"])
     differences = _differences(known, identity)
     if differences:
         raise InputError(

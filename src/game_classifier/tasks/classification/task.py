@@ -35,7 +35,6 @@ class Classification:
     best_by = "top1"
     columns = COLUMNS
     curves = CURVES
-    recipe = "default.json"
     nothing_to_score = "no line has a class index, so there is nothing to score; tool/get_annotation.py writes them"
 
     comparison = ProbabilityComparison()

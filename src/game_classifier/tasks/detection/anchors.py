@@ -7,8 +7,8 @@ from sklearn.cluster import KMeans
 from game_classifier.frames.decode import Preprocessing
 from game_classifier.lists.box_list import FrameBoxes
 from game_classifier.models.anchor_head import AnchorHead
+from game_classifier.tasks.detection.anchor_matching import MOST_RATIO
 from game_classifier.tasks.detection.geometry import pictures
-from game_classifier.tasks.detection.matching import MOST_RATIO
 
 LEAST_FITTING = 0.98  # share of the boxes; below it other anchors are looked for
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from game_classifier.frames.augment import Augmentation, place, recolour
+from game_classifier.frames.augment import Augmentation, place, recolour, turn_colours
 from game_classifier.tasks.detection.geometry import Targets, clipped
 
 LEAST_SEEN = 0.25  # of a box's area: less of an object cannot be told
@@ -19,6 +19,8 @@ class BoxAugmentation:
     plain: Augmentation  # its zoom, shift, brightness and contrast are used
     mosaic: float  # probability of a part of four frames in place of zoom and shift
     flip: float  # probability of a mirrored frame
+    hue: float = 0.0  # colours turned by up to this share of the circle
+    saturation: float = 0.0  # colourfulness scaled by 1 - saturation .. 1 + saturation
 
     def calm(self) -> "BoxAugmentation":
         """The same with every frame whole, alone and at its place."""
@@ -63,6 +65,10 @@ def augment_boxes(
     box = torch.where(flipped[targets.frame][:, None], mirrored, targets.box)
 
     pixels = recolour(pixels, change.plain, lambda *numbers: uniform(*numbers).to(frames.device))
+    if change.hue or change.saturation:
+        turn = uniform(-change.hue, change.hue, count)
+        factor = uniform(1 - change.saturation, 1 + change.saturation, count)
+        pixels = turn_colours(pixels, turn, factor)
     return pixels.clamp_(0, 255), Targets(targets.frame, targets.label, box)
 
 

@@ -10,13 +10,12 @@ from game_classifier.config import Config
 from game_classifier.errors import InputError
 from game_classifier.frames.decode import Preprocessing
 from game_classifier.lists.box_list import BoxList, FrameBoxes
-from game_classifier.models.anchor_head import AnchorHead
 from game_classifier.tasks.detection.augment import BoxAugmentation, augment_boxes
+from game_classifier.tasks.detection.criteria import Criterion, criterion_of
 from game_classifier.tasks.detection.geometry import Targets, to_targets
-from game_classifier.tasks.detection.loss import detection_loss
 from game_classifier.tasks.order import shuffled_passes
 
-STRIDE = 32  # of the coarsest level: sides of frames are multiples of it
+STRIDE = 32  # sides of frames are multiples of it: each map is then exactly half of the one before
 # Keys of a recipe that no detector uses, with the values that say so.
 UNUSED = {"balance": "none", "label_smoothing": 0.0, "teacher": ""}
 UNUSED_AUGMENT = ("erase", "stream", "mixup", "cutmix")
@@ -30,8 +29,7 @@ class BoxObjective:
     preprocessing: Preprocessing
     change: BoxAugmentation
     calm_end: float  # share of the steps, at the end, with `change.calm()`
-    head: AnchorHead  # of the network in training; its anchors come from the data or a checkpoint
-    num_classes: int
+    criterion: Criterion  # of the head in training
 
     def order(self, count: int, seed: int) -> np.ndarray:
         """Every frame once in random order."""
@@ -48,16 +46,16 @@ class BoxObjective:
         return pixels, targets.to(frames.device)
 
     def loss(self, outputs: list[Tensor], targets: Targets) -> Tensor:
-        """The loss of tasks/detection/loss.py."""
-        return detection_loss(outputs, targets, self.head.anchors, self.head.strides, self.num_classes)
+        """The loss of the head's kind."""
+        return self.criterion.loss(outputs, targets)
 
 
 def box_objective(config: Config, train: BoxList, network: nn.Module) -> BoxObjective:
     """The objective of a recipe; InputError for keys that a detector does not use."""
     require_recipe(config)
-    change = BoxAugmentation(config.augmentation(), config.detection.mosaic, config.detection.flip)
+    change = BoxAugmentation(config.augmentation(), **config.detection.model_dump(exclude={"anchors"}))
     calm_end = config.augment.calm_end
-    return BoxObjective(train.boxes, config.preprocessing(), change, calm_end, network.head, network.head.num_classes)
+    return BoxObjective(train.boxes, config.preprocessing(), change, calm_end, criterion_of(network.head))
 
 
 def require_recipe(config: Config) -> None:

@@ -14,8 +14,8 @@ from game_classifier.lists.box_list import BoxList, FrameBoxes, read_box_list, w
 from game_classifier.lists.dataset import Dataset, read_lists
 from game_classifier.lists.filelist import FileList
 from game_classifier.models.frame_network import FrameNetwork
-from game_classifier.tasks.detection.anchors import box_sides, fit_anchors
 from game_classifier.tasks.detection.comparison import BoxComparison
+from game_classifier.tasks.detection.criteria import criterion_of
 from game_classifier.tasks.detection.objective import BoxObjective, box_objective, require_recipe
 from game_classifier.tasks.detection.rows import BoxRows
 from game_classifier.tasks.detection.scores import COLUMNS, CURVES, BoxScores
@@ -33,7 +33,6 @@ class Detection:
     best_by = "ap"
     columns = COLUMNS
     curves = CURVES
-    recipe = "detector.json"
     nothing_to_score = "no frame that can be read has a box, so there is nothing to score"
 
     comparison = BoxComparison()
@@ -61,14 +60,12 @@ class Detection:
         return np.array([first[0] if len(first) else -1 for first in firsts], np.int64)
 
     def prepare(self, network: nn.Module, config: Config, dataset: Dataset) -> str:
-        """Check that the anchors fit the training boxes, and look for others if the recipe lets it."""
+        """Check the recipe, and adapt the head to the training boxes."""
         require_recipe(config)
-        if config.detection.anchors == "keep":
-            return ""
-        return fit_anchors(network.head, box_sides(dataset.train.boxes, config.preprocessing()), config.seed)
+        return criterion_of(network.head).prepare(dataset.train.boxes, config)
 
     def objective(self, config: Config, dataset: Dataset, device: torch.device, network: nn.Module) -> BoxObjective:
-        """Boxes, objectness and classes on augmented frames."""
+        """The loss of the network's head on augmented frames."""
         return box_objective(config, dataset.train, network)
 
     def scores(self, class_names: Sequence[str], frames: FileList, preprocessing: Preprocessing) -> BoxScores:

@@ -11,8 +11,8 @@ from torch.nn import functional as F
 from torchvision.ops import complete_box_iou_loss
 
 from game_classifier.models.anchor_head import OTHERS, decode_boxes
+from game_classifier.tasks.detection.anchor_matching import Matches, match
 from game_classifier.tasks.detection.geometry import Targets
-from game_classifier.tasks.detection.matching import Matches, match
 
 BOX, OBJECTNESS, CLASS = 0.05, 1.0, 0.5  # weights for three levels, 640 pixels and 80 classes
 # Fine levels have many more cells, so an error of one weighs less in their mean.
@@ -21,7 +21,7 @@ LEVELS = {3: (4.0, 1.0, 0.4), 4: (4.0, 1.0, 0.25, 0.06)}
 FRAMES_A_STEP = 64
 
 
-def detection_loss(
+def anchor_loss(
     outputs: Sequence[Tensor], targets: Targets, anchors: Tensor, strides: Sequence[int], num_classes: int
 ) -> Tensor:
     """The loss, float32 [], of each level's outputs [N, A, H, W, 5 + C].
