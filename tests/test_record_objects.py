@@ -98,6 +98,18 @@ def test_a_game_that_fails_is_named_and_finished_games_are_kept(tmp_path, run, p
     assert run("tool/record_objects.py", "pong", "tennis", "seaquest", "--out", out, *SMALL).status == 0
 
 
+def test_what_a_killed_recording_leaves_is_no_part_of_the_data(tmp_path, run, player):
+    out = tmp_path / "out"
+    for game in ("pong", "tennis"):
+        left = out / f".{game}.partial" / "images" / "00_00000.png"
+        left.parent.mkdir(parents=True)
+        left.write_bytes(b"half a picture")
+    assert run("tool/record_objects.py", "pong", "--out", out, *SMALL).status == 0
+    assert [path.name for path in out.glob(".*")] == [".tennis.partial"]  # another run may be at work on it
+    assert "partial" not in (out / "train.txt").read_text(encoding="utf-8")
+    assert len(list((out / "pong/images").iterdir())) == len(list((out / "pong/labels").iterdir())) == 6
+
+
 def test_wrong_use_is_refused(tmp_path, run, player, monkeypatch):
     out = tmp_path / "out"
 
