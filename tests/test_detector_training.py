@@ -90,7 +90,7 @@ def test_a_stopped_training_ends_with_the_same_weights(data, tmp_path, monkeypat
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("network", "epochs", "lr"), [(NETWORK, 4, 0.02), ("picodet_lite_s", 6, 0.02), ("picodet_s", 8, 0.1)]
+    ("network", "epochs", "lr"), [(NETWORK, 4, 0.02), ("picodet_lite_s", 6, 0.02), ("picodet_s", 6, 0.1)]
 )
 def test_a_few_frames_are_learnt_by_heart(data, tmp_path, network, epochs, lr):
     (tmp_path / "val.txt").write_text("".join(f"{data}/{line}\n" for line in (data / "train.txt").read_text().split()))
@@ -99,7 +99,7 @@ def test_a_few_frames_are_learnt_by_heart(data, tmp_path, network, epochs, lr):
     still = ["augment.zoom=0", "augment.shift=0", "augment.brightness=0", "augment.contrast=0", "detection.mosaic=0"]
     length = [f"epochs={epochs}", f"lr={lr}", "min_steps=50", "batch_size=8", "ema_decay=0.95"]
     best = train(recipe(*still, *length, network=network), tmp_path, tmp_path / "out")
-    assert load_checkpoint(best).metrics["ap50"] > 0.9
+    assert load_checkpoint(best).metrics["ap50"] > 0.85
 
 
 @pytest.mark.parametrize("boxes", [0, 1])
