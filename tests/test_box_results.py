@@ -369,3 +369,14 @@ def test_wrong_use_of_the_options_for_images(tmp_path, run, weights, data, train
     over = tmp_path / "003_boxes.png"
     Image.new("RGB", (9, 9)).save(over)
     assert f"would be drawn over {over}" in error("-i", other, over, "--save", tmp_path)
+
+
+def test_scoring_a_list_and_predicting_it_give_the_same_average_precision(tmp_path, run, weights, data):
+    scored = run("src/main_predict.py", "-w", weights, "-i", data / "val.txt", "--batch-size", 16).out
+    predicted = run("src/predict_repvgg.py", "-w", weights, "--input", data / "val.txt", "--save", tmp_path).out
+
+    def figures(text: str) -> list[str]:
+        return re.search(r"\| +AP \| +AP50 \| +AP75 \|\n.*\n(\|.*\|)\n", text)[1].replace(" ", "").split("|")
+
+    assert figures(scored) == figures(predicted)
+    assert float(figures(predicted)[2]) > 0
