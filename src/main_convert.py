@@ -34,7 +34,7 @@ from game_classifier.lists.manifest import require_same_classes
 from game_classifier.models.adopt import adopt_weights
 from game_classifier.models.checkpoint import Checkpoint, load_checkpoint
 from game_classifier.models.refusals import NO_SCORE
-from game_classifier.models.zoo import CLASSIFICATION, task_name
+from game_classifier.models.zoo import CLASSIFICATION, recipe_name, task_name
 from game_classifier.runtime.runner import load_runner
 from game_classifier.tasks.choose import task_of
 
@@ -143,8 +143,8 @@ def main() -> None:
 
 
 def read_recipe(arguments: argparse.Namespace, network: str) -> Config:
-    """The recipe of --config, or that of the network's task."""
-    return read_config(arguments.config or RECIPES / task_of(network).recipe, arguments.set)
+    """The recipe of --config, or that of the network."""
+    return read_config(arguments.config or RECIPES / recipe_name(network), arguments.set)
 
 
 def read_weights(arguments: argparse.Namespace) -> Checkpoint:
