@@ -143,7 +143,7 @@ def main() -> None:
 
 
 def read_recipe(arguments: argparse.Namespace, network: str) -> Config:
-    """The recipe of --config, or that of the network's task."""
+    """The recipe of --config, or that of the network."""
     return read_config(arguments.config or RECIPES / recipe_name(network), arguments.set)
 
 
