@@ -98,7 +98,7 @@ def test_a_few_frames_are_learnt_by_heart(data, tmp_path, network, epochs, lr):
     (tmp_path / "annotations.txt").write_text((data / "annotations.txt").read_text())
     still = ["augment.zoom=0", "augment.shift=0", "augment.brightness=0", "augment.contrast=0", "detection.mosaic=0"]
     length = [f"epochs={epochs}", "min_steps=50", "batch_size=8", "ema_decay=0.95"]
-    sgd = ["optimizer=sgd", f"lr={lr}", "weight_decay=5e-4"]
+    sgd = ["optimizer=sgd", f"lr={lr}", "momentum=0.937", "weight_decay=5e-4"]
     best = train(recipe(*still, *length, *sgd, network=network), tmp_path, tmp_path / "out")
     assert load_checkpoint(best).metrics["ap50"] > 0.85
 
