@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from game_classifier.demo import background_recorder
+from game_classifier.demo import play_source
 from game_classifier.demo.environments import SetupError
 from game_classifier.demo.programme import PAUSES, UNKNOWN, Programme, plan, record_programme
 
@@ -56,7 +56,7 @@ def test_a_source_that_does_not_start_is_one_line(tmp_path, run, monkeypatch):
     def missing(*_):
         raise SetupError("pip could not install nothing")
 
-    monkeypatch.setattr(background_recorder, "python_of", missing)
+    monkeypatch.setattr(play_source, "python_of", missing)
     options = ("--segments", 2, "--seconds", 1, 1, "--games", "pong", "boxing", "--unknown-share", 1)
     done = run("tool/record_stream.py", "--out", tmp_path / "a.mp4", *options, "--unknown", "doom")
     assert done.error == "--unknown: pip could not install nothing"
