@@ -44,7 +44,8 @@ def _repvgg(name: str, source: str = "Ding et al. 2021, table 4 (timm)", input_s
 
 
 def _squeezenet(name: str, source: str) -> Architecture:
-    return Architecture(lambda num_classes: squeezenet(name, num_classes), source, "torchvision", "classifier.1")
+    build = partial(squeezenet, name)
+    return Architecture(build, source, "torchvision", "classifier.1", recipe="squeezenet.json")
 
 
 def _yolov5(depth: float, width: float) -> Architecture:
