@@ -15,19 +15,16 @@ processors.
 
 import contextlib
 import functools
-import json
-import os
 import statistics
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from game_classifier.command import CommandParser, positive, run_command
+from game_classifier.compare.other_program import OtherProgram
 from game_classifier.compare.prediction_parts import decoding, end_to_end, network_alone
 from game_classifier.device import choose_threads
 from game_classifier.errors import InputError
@@ -39,7 +36,6 @@ from game_classifier.tasks.choose import task_of
 from game_classifier.tasks.detection.nms import MOST, OVERLAP
 
 PROGRAM = Path(__file__).with_name("run_ultralytics.py")
-MARK = "bench_boxes: "  # begins the lines of PROGRAM that are answers
 FORMS = ("PyTorch", "OpenVINO", "OpenVINO INT8")
 DETECTOR = "_detector"  # the end of our networks' names
 
@@ -83,8 +79,10 @@ def main() -> None:
                 "batch_sizes": arguments.ultralytics_batch,
                 "least_score": arguments.least_score,
             }
-            other = stack.enter_context(Ultralytics(arguments.ultralytics, settings, first, frames, scratch))
-            runs |= {name: functools.partial(other.predict, way) for name, way in other.ways.items()}
+            folder = scratch / "ultralytics"
+            other = stack.enter_context(ultralytics(arguments.ultralytics, settings, first, frames, folder))
+            for way in other.answer()["ready"]:  # its networks are exported and compiled
+                runs[f"ultralytics, {way}"] = functools.partial(predict, other, way, len(frames))
         ms = measure(runs, arguments.rounds)
     figures = compare(ms, runners)
     print(f"{len(frames)} frames, {choose_threads(None)} threads, medians of {arguments.rounds} rounds")
@@ -130,75 +128,28 @@ def same_network(runner: Runner) -> str:
     return f"{name}.yaml"
 
 
-class Ultralytics:
-    """ultralytics in a process of its own, which waits while ours runs."""
+def ultralytics(python: Path, settings: dict[str, Any], runner: Runner, frames: FileList, folder: Path) -> OtherProgram:
+    """ultralytics in a process of its own, with the same frames, frame size and classes as ours."""
+    folder.mkdir()
+    (folder / "frames.txt").write_text("".join(f"{path}\n" for path in frames.paths), encoding="utf-8")
+    size = runner.preprocessing
+    ours = {
+        "size": [size.height, size.width],
+        "classes": len(runner.class_names),
+        "overlap": OVERLAP,
+        "most": MOST,
+        "threads": choose_threads(None),
+        "paths": frames.paths,
+        "list": str(folder / "frames.txt"),
+        "scratch": str(folder),
+    }
+    return OtherProgram(python, PROGRAM, settings | ours, folder)
 
-    def __init__(self, python: Path, settings: dict[str, Any], runner: Runner, frames: FileList, scratch: Path) -> None:
-        """Start it, and wait until its networks are exported and compiled."""
-        size, folder = runner.preprocessing, scratch / "ultralytics"
-        folder.mkdir()
-        (folder / "frames.txt").write_text("".join(f"{path}\n" for path in frames.paths), encoding="utf-8")
-        path = folder / "settings.json"
-        write_json(
-            path,
-            {
-                **settings,
-                "size": [size.height, size.width],
-                "classes": len(runner.class_names),
-                "overlap": OVERLAP,
-                "most": MOST,
-                "threads": choose_threads(None),
-                "paths": frames.paths,
-                "list": str(folder / "frames.txt"),
-                "scratch": str(folder),
-            },
-        )
-        # It must neither install packages nor look for news.
-        environment = {
-            **os.environ,
-            "YOLO_CONFIG_DIR": str(folder),
-            "YOLO_AUTOINSTALL": "false",
-            "YOLO_OFFLINE": "true",
-        }
-        environment.pop("PYTHONPATH", None)
-        self.log = (folder / "log").open("w+", encoding="utf-8")
-        try:
-            self.process = subprocess.Popen(
-                [python, PROGRAM, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True,
-                env=environment, cwd=folder,
-            )  # fmt: skip
-        except OSError as error:
-            raise InputError(f"{python}: cannot be run ({error.strerror}); give the Python of an environment") from None
-        self.frames = len(frames)
-        self.ways = {f"ultralytics, {way}": way for way in self._answer()["ready"]}
 
-    def predict(self, way: str) -> int:
-        """Predict all frames in one of its ways."""
-        self.process.stdin.write(f"{way}\n")
-        self.process.stdin.flush()
-        self._answer()
-        return self.frames
-
-    def _answer(self) -> dict[str, Any]:
-        for line in self.process.stdout:
-            if line.startswith(MARK):  # ultralytics prints lines of its own
-                return json.loads(line.removeprefix(MARK))
-        self.process.wait()
-        self.log.seek(0)
-        last = ([line.strip() for line in self.log if line.strip()] or ["no message"])[-1]
-        raise InputError(
-            f"{self.process.args[0]}: ultralytics ended ({last}); is it installed there, with openvino and nncf?"
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.process.kill()
-        self.process.wait()
-        self.log.close()
+def predict(other: OtherProgram, way: str, frames: int) -> int:
+    """Let ultralytics predict all frames in one of its ways; returns how many they are."""
+    other.ask(way)
+    return frames
 
 
 def measure(runs: Mapping[str, Callable[[], int]], rounds: int) -> dict[str, float]:

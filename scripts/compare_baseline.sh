@@ -29,11 +29,9 @@ export PYTHONPATH=$root/src${PYTHONPATH:+:$PYTHONPATH}
 checkpoints=($weights)
 if [ -z "$weights" ]; then
     for network in $networks; do
-        recipe=$root/config/${network%%[0-9]*}.json   # recipe of a family: config/squeezenet.json
-        [ -f "$recipe" ] || recipe=$root/config/default.json
-        printf '\n== train %s with %s: reads %s, writes %s\n' "$network" "${recipe##*/}" "$input_path" "$output_path/$network"
+        printf '\n== train %s: reads %s, writes %s\n' "$network" "$input_path" "$output_path/$network"
         "$python" "$root/src/main_train.py" -n "$network" -i "$input_path" -o "$output_path/$network" --resume \
-            --config "$recipe" $train_options
+            $train_options
         checkpoints+=("$output_path/$network/model/${network}_best.pth")
     done
 fi

@@ -3,7 +3,7 @@
     PYTHON scripts/run_ultralytics.py SETTINGS.json
 
 Builds the network, exports it, and says `ready` with the names of its ways. Then, for each way that it reads from
-standard input, it predicts all frames and says how many boxes it found. Each answer is a line that begins with MARK.
+standard input, it predicts all frames and says how many boxes it found. Each answer is a line that begins with a mark.
 """
 
 import json
@@ -13,8 +13,6 @@ from pathlib import Path
 import torch
 from ultralytics import YOLO
 from ultralytics.nn.tasks import yaml_model_load
-
-MARK = "bench_boxes: "  # ultralytics prints lines of its own
 
 
 def main() -> None:
@@ -28,10 +26,10 @@ def main() -> None:
             ways[f"{form}, batch {batch}"] = exported(form, weights, batch, settings, scratch), batch
     for model, batch in ways.values():  # loading and compiling are not timed
         predict(model, settings, batch, settings["paths"][: max(batch, 2)])
-    answer({"ready": list(ways)})
+    answer(settings, {"ready": list(ways)})
     for line in sys.stdin:
         model, batch = ways[line.strip()]
-        answer({"boxes": predict(model, settings, batch, settings["list"])})
+        answer(settings, {"boxes": predict(model, settings, batch, settings["list"])})
 
 
 def forms(settings: dict, scratch: Path) -> dict[str, Path]:
@@ -91,9 +89,9 @@ def predict(model: YOLO, settings: dict, batch: int, source: str | list[str]) ->
     return sum(len(each.boxes) for each in results)
 
 
-def answer(values: dict) -> None:
-    """One line for the reader."""
-    print(f"{MARK}{json.dumps(values)}", flush=True)
+def answer(settings: dict, values: dict) -> None:
+    """One line for the reader; ultralytics prints lines of its own."""
+    print(f"{settings['mark']}{json.dumps(values)}", flush=True)
 
 
 if __name__ == "__main__":

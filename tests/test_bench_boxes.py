@@ -18,10 +18,10 @@ settings = json.load(open(sys.argv[2]))
 assert sys.argv[1].endswith("run_ultralytics.py")
 json.dump(settings, open({seen!r}, "w"))
 print("a line of its own")
-print('bench_boxes: {{"ready": ["slow", "quick"]}}', flush=True)
+print(settings['mark'] + '{{"ready": ["slow", "quick"]}}', flush=True)
 for line in sys.stdin:
     time.sleep(0.9 if line == "slow\\n" else 0.3)
-    print('bench_boxes: {{"boxes": 1}}', flush=True)
+    print(settings['mark'] + '{{"boxes": 1}}', flush=True)
 """
 
 
@@ -87,18 +87,10 @@ def test_wrong_use_is_one_line(tmp_path, run, weights, data, trained):
     assert "ends: ultralytics ended (ModuleNotFoundError: No module named x); is it installed there" in reason
 
 
-def test_both_scripts_agree_on_the_mark_of_an_answer():
-    marks = {
-        re.search(r'^MARK = (".*?")', (ROOT / "scripts" / name).read_text(), re.MULTILINE)[1]
-        for name in ("bench_boxes.py", "run_ultralytics.py")
-    }
-    assert len(marks) == 1
-
-
 def test_nothing_of_the_package_imports_ultralytics():
     for folder in ("src", "tool", "scripts", "tests"):
         for path in (ROOT / folder).rglob("*.py"):
-            if path.name != "run_ultralytics.py":
+            if path.name not in ("run_ultralytics.py", "train_ultralytics.py"):
                 assert not re.search(r"^\s*(?:from|import) ultralytics", path.read_text("utf-8"), re.MULTILINE), path
     for name in ("requirements.txt", "pyproject.toml"):
         assert "ultralytics" not in (ROOT / name).read_text()

@@ -37,7 +37,7 @@ def test_every_key_has_a_row_with_its_values_its_default_and_its_meaning():
         assert meaning.endswith(".")
 
 
-@pytest.mark.parametrize("name", ["default.json", "detector.json", "picodet.json", "squeezenet.json"])
+@pytest.mark.parametrize("name", ["default.json", "detector.json", "picodet.json"])
 def test_every_key_of_a_recipe_has_its_default_or_is_said_to_differ(name):
     recipe = flat(json.loads((ROOT / "config" / name).read_text(encoding="utf-8")))
     defaults = flat(Config().model_dump(mode="json"))

@@ -432,11 +432,3 @@ def test_a_recipe_states_every_key_for_a_known_network(path):
     assert list(written["augment"]) == list(AugmentConfig.model_fields)
     assert list(written["gate"]) == list(GateConfig.model_fields)
     assert config.network in network_names()
-
-
-def test_the_recipe_of_squeezenet_suits_a_network_without_batch_norm():
-    config = read_config(ROOT / "config" / "squeezenet.json", [])
-    assert config.network == "squeezenet1_0"
-    assert config.lr <= 0.01
-    assert config.warmup > 0
-    assert config.clip_grad > 0

@@ -44,8 +44,7 @@ def _repvgg(name: str, source: str = "Ding et al. 2021, table 4 (timm)", input_s
 
 
 def _squeezenet(name: str, source: str) -> Architecture:
-    build = partial(squeezenet, name)
-    return Architecture(build, source, "torchvision", "classifier.1", recipe="squeezenet.json")
+    return Architecture(partial(squeezenet, name), source, "torchvision", "classifier.1")
 
 
 def _yolov5(depth: float, width: float) -> Architecture:

@@ -56,8 +56,8 @@ def fit(config: Config, dataset: Dataset, out: Path, resume: bool, world: World 
     )
     if config.optimizer == "sgd" and config.lr > MOST_WITHOUT_NORM and not has_norm(session.trainee.network):
         say(
-            f"note: {config.network} has no BatchNorm, so SGD with lr {config.lr} may not train it; the recipe"
-            " config/squeezenet.json is for such networks"
+            f"note: {config.network} has no BatchNorm, so SGD with lr {config.lr} may not train it; muon does, with"
+            " lr 0.003"
         )
     if world.is_first:
         remove_abandoned(models)
