@@ -144,6 +144,21 @@ def test_the_loss_of_background_is_finite_and_has_a_gradient_everywhere():
     assert all((each.grad[..., 4] != 0).all() for each in outputs)
 
 
+@pytest.mark.parametrize("thin", [[2], [3], [2, 3]])
+def test_a_found_box_without_width_or_height_has_a_finite_gradient(thin):
+    """CIoU divides width by height, and in float32 the corners of such a box are the same number."""
+    outputs = [torch.zeros(1, 1, side, side, 7) for side in (4, 2, 1)]
+    for output in outputs:
+        output[..., thin] = -40.0  # the sigmoid of which is 0
+        output.requires_grad_()
+    anchors = torch.tensor([[[1.0, 1.0]], [[1e-3, 1e-3]], [[1e-3, 1e-3]]])
+    loss = anchor_loss(outputs, targets_of((0, 1, [0.2, 0.2, 0.5, 0.5])), anchors, (8, 16, 32), 2)
+    loss.backward()
+    assert loss.isfinite()
+    assert all(each.grad.isfinite().all() for each in outputs)
+    assert outputs[0].grad.any()
+
+
 # Anchors.
 
 

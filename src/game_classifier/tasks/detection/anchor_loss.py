@@ -19,6 +19,7 @@ BOX, OBJECTNESS, CLASS = 0.05, 1.0, 0.5  # weights for three levels, 640 pixels 
 LEVELS = {3: (4.0, 1.0, 0.4), 4: (4.0, 1.0, 0.25, 0.06)}
 # YOLOv5's learning rates are for the sum over a step of 64 frames; ours is a mean, whatever the batch.
 FRAMES_A_STEP = 64
+LEAST_SIDE = 1e-3  # of a box in cells: CIoU divides width by height, and corners of a thinner one may be equal floats
 
 
 def anchor_loss(
@@ -72,5 +73,5 @@ def _decoded(found: Tensor, matches: Matches, anchors: Tensor) -> Tensor:
     values = found[:, : OTHERS - 1].sigmoid().reshape(-1, 1, 1, 1, OTHERS - 1)
     centre, size = decode_boxes(values, values.new_ones(1, 2))
     centre = centre.reshape(-1, 2) + torch.stack([matches.column, matches.row], 1)
-    size = size.reshape(-1, 2) * anchors[matches.anchor]
+    size = (size.reshape(-1, 2) * anchors[matches.anchor]).clamp(min=LEAST_SIDE)
     return torch.cat([centre - size / 2, centre + size / 2], 1)
