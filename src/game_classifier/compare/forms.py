@@ -1,6 +1,7 @@
 """How much time folding saves: a Rep network's training form, its deployed form and the plain network."""
 
 import copy
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -147,7 +148,9 @@ def settle(network: nn.Module, pixels: Tensor) -> None:
 
 def with_decoder(network: nn.Module) -> nn.Module:
     """A detector with the decoder of its boxes behind it; any other network as it is."""
-    return nn.Sequential(network, network.decoder()).eval() if hasattr(network, "decoder") else network
+    if not hasattr(network, "decoder"):
+        return network
+    return nn.Sequential(OrderedDict(network=network, decoder=network.decoder())).eval()
 
 
 def outputs_of(module: nn.Module, pixels: Tensor) -> tuple[Tensor, ...]:
