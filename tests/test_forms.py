@@ -142,9 +142,9 @@ def test_forms_of_classifiers():
 
 
 def test_what_has_no_forms_to_compare():
-    with pytest.raises(InputError, match="^squeezenet1_1: has no RepVGG blocks to fold; give repyolov5s, "):
+    with pytest.raises(InputError, match=r"^squeezenet1_1: has no RepVGG blocks to fold; give repyolov5s, "):
         forms_of("squeezenet1_1", 10, 64)
-    with pytest.raises(InputError, match="^yolov5n_detector: has no RepVGG blocks"):
+    with pytest.raises(InputError, match=r"^yolov5n_detector: has no RepVGG blocks"):
         forms_of("yolov5n_detector", 10, 64)
     expected = "--size 100: repyolov5s_detector takes multiples of 32, such as 128"
     with pytest.raises(InputError, match=f"^{expected}$"):
