@@ -1,5 +1,6 @@
 import pickle
 import resource
+from dataclasses import replace
 
 import pytest
 import torch
@@ -109,5 +110,16 @@ def test_another_format_version_and_unfitting_weights_are_refused(tmp_path):
     with pytest.raises(InputError, match="checkpoint format 99, this version reads 1"):
         load_checkpoint(tmp_path / "new.pth")
     torch.save(values | {"class_names": ["a", "b", "c"]}, tmp_path / "wrong.pth")
-    with pytest.raises(InputError, match="do not fit squeezenet1_1 with 3 classes"):
+    said = r"wrong.pth: its weights do not fit squeezenet1_1 with 3 classes \(.*\); train it again with this version"
+    with pytest.raises(InputError, match=said):
         load_checkpoint(tmp_path / "wrong.pth").build()
+    with pytest.raises(InputError, match=r"^the checkpoint: its weights do not fit"):
+        replace(checkpoint(), class_names=("a", "b", "c")).build()  # not read from a file
+
+
+def test_a_checkpoint_does_not_hold_the_path_it_was_read_from(tmp_path):
+    save_checkpoint(tmp_path / "a.pth", checkpoint())
+    loaded = load_checkpoint(tmp_path / "a.pth")
+    assert loaded.path == tmp_path / "a.pth"
+    save_checkpoint(tmp_path / "b.pth", loaded)
+    assert (tmp_path / "a.pth").read_bytes() == (tmp_path / "b.pth").read_bytes()

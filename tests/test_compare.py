@@ -1,4 +1,4 @@
-"""The comparison of networks, and of the forms of one network."""
+"""The comparison of networks."""
 
 import csv
 import json
@@ -16,20 +16,16 @@ import pytest
 import torch
 from conftest import ROOT, make_dataset, run_script, tiny_config
 from PIL import Image
-from timm.models.byobnet import RepVggBlock
 
 from game_classifier.compare.comparison import alone_table, figures, ways_table
 from game_classifier.compare.contestants import RUNTIMES, Contestant
 from game_classifier.compare.end_to_end import Way
-from game_classifier.compare.forms import forms_of, without_branches
 from game_classifier.compare.network_alone import Cell, time_networks
 from game_classifier.compare.table import Table, csv_text
 from game_classifier.compare.turns import Amount, Times
 from game_classifier.errors import InputError
 from game_classifier.lists.dataset import read_dataset
 from game_classifier.models.checkpoint import load_checkpoint, save_checkpoint
-from game_classifier.models.cost import cost
-from game_classifier.models.fold import fold
 from game_classifier.models.zoo import build_model, parameter_count
 from game_classifier.training.fit import fit
 
@@ -294,65 +290,3 @@ def test_markdown_and_csv_of_a_table():
     shown = Table("Title", ["Name", "ms"], [["a", "1"]])
     assert shown.markdown() == "### Title\n\n| Name | ms |\n| --- | ---: |\n| a | 1 |\n"
     assert csv_text([{"a": 1.5, "b": None}, {"a": "x, y", "b": 2}]) == 'a,b\n1.5,\n"x, y",2\n'
-
-
-class TestForms:
-    """Training form, deployed form, and the plain network."""
-
-    @pytest.mark.parametrize("name", ["repyolov5s", "repvgg_a0", "repvgg_b1g4"])
-    def test_the_plain_network_costs_what_the_deployed_one_does(self, name):
-        with torch.device("meta"):
-            network = build_model(name, 10)
-            plain = without_branches(network)
-            assert any(isinstance(module, RepVggBlock) for module in network.modules())
-            assert not any(isinstance(module, RepVggBlock) for module in plain.modules())
-            assert cost(fold(plain), 64) == cost(fold(network), 64)
-
-    def test_without_its_branches_a_block_is_its_wide_convolution(self):
-        torch.manual_seed(0)
-        network = build_model("repvgg_a0", 5).eval()
-        plain = without_branches(network).eval()
-        for name, block in network.named_modules():
-            if isinstance(block, RepVggBlock):
-                for branch in (block.conv_1x1.bn, block.identity):
-                    if branch is not None:
-                        torch.nn.init.zeros_(branch.weight)
-                plain.get_submodule(name)[0].conv.weight.data = block.conv_kxk.conv.weight.data
-        plain.head.load_state_dict(network.head.state_dict())
-        pixels = torch.randn(2, 3, 64, 64)
-        with torch.inference_mode():
-            torch.testing.assert_close(plain(pixels), network(pixels))
-
-    def test_repyolov5s_without_branches_is_yolov5s_of_v5_0(self):
-        forms = {form.form: form for form in forms_of("repyolov5s", 1000, 64)}
-        assert list(forms) == ["training form", "deployed", "plain, training form", "plain, deployed"]
-        assert forms["training form"].parameters == 4_901_672
-        assert forms["deployed"].parameters == forms["plain, deployed"].parameters == 4_720_264
-        assert forms["deployed"].operators == forms["plain, deployed"].operators
-        assert forms["deployed"].operators < forms["plain, training form"].operators < forms["training form"].operators
-        for form in forms.values():
-            assert form.difference is None or 0 < form.difference < 1e-4
-
-    def test_the_study_writes_a_table_a_csv_and_a_picture(self, tmp_path, run):
-        done = run(
-            "scripts/compare_forms.py", "repvgg_tiny", "--frames", 2, 5, "--rounds", 3, "--size", 64, "-o", tmp_path
-        )
-        assert done.status == 0, done.err
-        assert "64x64, one frame at a time, PyTorch fp32" in done.out
-        rows = read_csv(tmp_path / "forms.csv")
-        assert [(row["form"], row["frames"]) for row in rows] == [
-            (form, frames) for frames in ("2", "5")
-            for form in ("training form", "deployed", "plain, training form", "plain, deployed")
-        ]  # fmt: skip
-        for row in rows:
-            assert float(row["ms"]) == pytest.approx(1000 * float(row["total_s"]) / int(row["frames"]))
-            assert float(row["total_s_min"]) <= float(row["total_s"]) <= float(row["total_s_max"])
-            assert float(row["to_plain_min"]) <= float(row["to_plain_max"])
-        assert [row["to_plain"] for row in rows if row["form"] == "plain, deployed"] == ["1.0", "1.0"]
-        assert min(size_of(tmp_path / "forms.png")) > 300
-        assert "| repvgg_tiny | deployed |" in (tmp_path / "forms.md").read_text(encoding="utf-8")
-
-    def test_a_network_without_blocks_has_no_forms_to_compare(self, tmp_path, run):
-        done = run("scripts/compare_forms.py", "repvgg_tiny", "squeezenet1_1", "--size", 64, "-o", tmp_path)
-        assert done.error.startswith("squeezenet1_1: has no RepVGG blocks to fold")
-        assert not any(tmp_path.iterdir())  # before anything is measured

@@ -13,6 +13,7 @@ from game_classifier.compare.network_alone import Cell
 from game_classifier.pages.plots import save_figure
 
 MARKERS = "osD^vPX*"
+PANELS_A_ROW = 3
 
 
 def plot_times(path: Path, cells: Sequence[Cell], ways: Sequence[Way]) -> None:
@@ -72,8 +73,13 @@ def plot_accuracy(path: Path, cells: Sequence[Cell]) -> None:
 def plot_forms(path: Path, timings: Sequence[Timing]) -> None:
     """Milliseconds a frame over the number of frames, a panel a network; the bars reach over the rounds."""
     networks = list(dict.fromkeys(each.form.network for each in timings))
-    figure = Figure(figsize=(5.5 * len(networks), 4.5), layout="constrained")
-    for axes, network in zip(figure.subplots(1, len(networks), squeeze=False)[0], networks, strict=True):
+    columns = min(len(networks), PANELS_A_ROW)
+    rows = -(-len(networks) // columns)
+    figure = Figure(figsize=(5.5 * columns, 4.5 * rows), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in panels[len(networks) :]:
+        axes.remove()
+    for axes, network in zip(panels, networks, strict=False):
         own = [each for each in timings if each.form.network == network]
         for number, form in enumerate(dict.fromkeys(each.form.form for each in own)):
             points = [each for each in own if each.form.form == form]

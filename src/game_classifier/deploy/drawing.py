@@ -3,6 +3,7 @@
 from collections import Counter
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from game_classifier.console import table
@@ -11,7 +12,8 @@ from game_classifier.models.checkpoint import Checkpoint
 from game_classifier.models.cost import operators
 from game_classifier.models.fold import fold
 from game_classifier.models.frame_network import answering
-from game_classifier.pages.plots import plot_block
+from game_classifier.models.graph import folded_block
+from game_classifier.pages.graphs import plot_folding
 from game_classifier.storage import make_folder
 
 
@@ -19,25 +21,35 @@ def draw_fold(checkpoint: Checkpoint, folder: Path) -> tuple[str, list[Path]]:
     """Return (a table of operators in both forms, the files that were written).
 
     `folder/NETWORK_train_form.onnx` and `NETWORK_deploy_form.onnx` hold the bare networks, for a viewer such as
-    Netron; `NETWORK_block.png` shows one block, if folding changes any.
+    Netron; `NETWORK_block.png` shows one block and the operators, if folding changes any block.
     """
     make_folder(folder)
-    network = checkpoint.network
+    network, preprocessing = checkpoint.network, checkpoint.preprocessing
     forms = {"train": checkpoint.build(), "deploy": fold(checkpoint.build())}
-    counts: dict[str, Counter[str]] = {}
     files = []
     for form, module in forms.items():
-        counts[form] = operators(module, checkpoint.preprocessing.height, checkpoint.preprocessing.width)
         # Optimised, the train form would lose BatchNorms to its convolutions.
-        model = export_network(answering(module), checkpoint.preprocessing, optimize=form == "deploy")
+        model = export_network(answering(module), preprocessing, optimize=form == "deploy")
         files.append(folder / f"{network}_{form}_form.onnx")
         save_onnx(files[-1], model, {})
-    block = _foldable_block(forms["train"], forms["deploy"])
+    picture = folder / f"{network}_block.png"
+    drawn, counts = draw_block(picture, network, *forms.values(), preprocessing.height, preprocessing.width)
+    return _operator_table(*counts), [*files, picture] if drawn else files
+
+
+def draw_block(
+    path: Path, title: str, trained: nn.Module, folded: nn.Module, height: int, width: int
+) -> tuple[bool, tuple[Counter[str], Counter[str]]]:
+    """Draw one block and the operators of both forms, which are in evaluation mode, if folding changes any block.
+
+    Returns (whether it does, the operators of both).
+    """
+    counts = operators(trained, height, width), operators(folded, height, width)
+    block = folded_block(trained, folded, torch.zeros(1, 3, height, width))
     if block:
         name, before, after = block
-        files.append(folder / f"{network}_block.png")
-        plot_block(files[-1], f"{network}, block {name}", _branches(before), _branches(after))
-    return _operator_table(counts["train"], counts["deploy"]), files
+        plot_folding(path, f"{title}, block {name}", (before, after), counts)
+    return block is not None, counts
 
 
 def _operator_table(before: Counter[str], after: Counter[str]) -> str:
@@ -45,32 +57,3 @@ def _operator_table(before: Counter[str], after: Counter[str]) -> str:
     rows = [[kind, str(before[kind]), str(after[kind])] for kind in kinds]
     rows.append(["all", str(before.total()), str(after.total())])
     return table("Operators", ["Operator", "Train Form", "Deploy Form"], rows)
-
-
-def _foldable_block(trained: nn.Module, folded: nn.Module) -> tuple[str, nn.Module, nn.Module] | None:
-    """The block with the most branches whose form folding changes: (name, before, after)."""
-    after = dict(folded.named_modules())
-    changed = [
-        (name, module, after[name])
-        for name, module in trained.named_modules()
-        if hasattr(after.get(name), "reparam_conv")
-    ]
-    return max(changed, key=lambda each: len(_branches(each[1])), default=None)
-
-
-def _branches(block: nn.Module) -> list[list[str]]:
-    """The parallel branches of a block, each a list of its layers in words."""
-    branches = []
-    for branch in block.children():
-        layers = [_words(layer) for layer in branch.modules() if isinstance(layer, nn.Conv2d | nn.BatchNorm2d)]
-        if layers:
-            branches.append(layers)
-    return branches
-
-
-def _words(layer: nn.Module) -> str:
-    if isinstance(layer, nn.BatchNorm2d):
-        return "BatchNorm"
-    height, width = layer.kernel_size
-    bias = " + bias" if layer.bias is not None else ""
-    return f"{height}×{width} conv {layer.in_channels}→{layer.out_channels}{bias}"

@@ -40,6 +40,7 @@ class Checkpoint:
     temperature: float | None = None  # divides the logits; None: not calibrated
     known: Known | None = None  # tells frames of no known game; None: the network does not
     training: dict[str, Any] | None = None  # optimiser and the like, in the last checkpoint only
+    path: Path | None = None  # the file it was read from, for messages; not in the file
 
     def build(self) -> nn.Module:
         """Return the network with its weights, in evaluation mode; InputError when they do not fit it.
@@ -52,8 +53,8 @@ class Checkpoint:
             network.load_state_dict(self.state_dict, strict=True)
         except RuntimeError as error:
             raise InputError(
-                f"the checkpoint's weights do not fit {self.network} with {len(self.class_names)} classes"
-                f" ({_first_line(error)}); train it again with this version"
+                f"{self.path or 'the checkpoint'}: its weights do not fit {self.network} with"
+                f" {len(self.class_names)} classes ({_first_line(error)}); train it again with this version"
             ) from None
         if self.temperature is not None:
             state = network.state_dict()
@@ -83,7 +84,7 @@ class Checkpoint:
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write `path` in one step; InputError if the disk is full, and then an earlier file stays unchanged."""
     values = {
-        **{name: getattr(checkpoint, name) for name in checkpoint.__dataclass_fields__},
+        **{each.name: getattr(checkpoint, each.name) for each in fields(Checkpoint) if each.name != "path"},
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "class_names": list(checkpoint.class_names),
@@ -160,7 +161,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     missing = [name for name in needed if name not in values]
     if missing:
         raise InputError(f"{path}: not a complete checkpoint, it lacks {', '.join(missing)}; give another one")
-    held = {each.name: values[each.name] for each in fields(Checkpoint) if each.name in values}
+    held = {each.name: values[each.name] for each in fields(Checkpoint) if each.name in values} | {"path": path}
     held["class_names"] = tuple(held["class_names"])
     held["preprocessing"] = Preprocessing.from_dict(held["preprocessing"])
     if held.get("known"):  # checkpoints from before there was the score have none

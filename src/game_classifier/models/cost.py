@@ -25,14 +25,14 @@ class Cost:
         return f"{self.parameters:,} parameters, {self.macs:,} MACs"
 
 
-def cost(network: nn.Module, height: int, width: int | None = None) -> Cost:
+def cost(network: nn.Module, height: int, width: int | None = None, channels: int = 3) -> Cost:
     """Count for one frame of `height` x `width` pixels, or a square one, whatever device the network is on.
 
     Multiply-adds are those of convolutions and matrix products, half of their floating-point operations; biases,
     BatchNorm, activations and pooling are not counted, as in the papers.
     """
     parameter = next(network.parameters())
-    pixels = torch.zeros(1, 3, height, width or height, device=parameter.device, dtype=parameter.dtype)
+    pixels = torch.zeros(1, channels, height, width or height, device=parameter.device, dtype=parameter.dtype)
     training = network.training
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), counter:
@@ -41,14 +41,15 @@ def cost(network: nn.Module, height: int, width: int | None = None) -> Cost:
     return Cost(parameter_count(network), counter.get_total_flops() // 2)
 
 
-def operators(network: nn.Module, height: int, width: int | None = None) -> Counter[str]:
+def operators(network: nn.Module, height: int, width: int | None = None, channels: int = 3) -> Counter[str]:
     """How often each of torch's operators runs, such as conv2d."""
-    graph = torch.export.export(network, (torch.zeros(2, 3, height, width or height),)).graph
+    graph = torch.export.export(network, (torch.zeros(2, channels, height, width or height),)).graph
     # Python's getitem, as after a split, is among the calls too.
     called = [node.target for node in graph.nodes if isinstance(node.target, torch._ops.OpOverload)]
     # aten.conv2d.default -> conv2d; an operator in place, such as relu_, is the same operator.
     names = [str(operator).split(".")[1].rstrip("_") for operator in called]
-    return Counter(name for name in names if name != "dropout")  # it does nothing here
+    # Dropout does nothing here, and an assertion is torch.export's own.
+    return Counter(name for name in names if name != "dropout" and not name.startswith("_assert"))
 
 
 def costs_of_forms(name: str, num_classes: int, size: int) -> tuple[Cost, Cost]:

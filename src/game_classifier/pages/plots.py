@@ -2,12 +2,10 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from matplotlib import font_manager
-from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -63,35 +61,6 @@ def plot_confusion(path: Path, confusion: np.ndarray, class_names: Sequence[str]
     right = confusion.trace()
     axes.set(xlabel="predicted", ylabel="true", title=f"{right} of {confusion.sum()} {counted} right")
     save_figure(figure, path)
-
-
-def plot_block(path: Path, title: str, before: Sequence[Sequence[str]], after: Sequence[Sequence[str]]) -> None:
-    """Draw one block in its train and its deploy form: parallel branches of layers, summed, then ReLU."""
-    figure = Figure(figsize=(2.4 * (len(before) + len(after)) + 1.5, 4.5), layout="constrained")
-    figure.suptitle(title)
-    forms = figure.subplots(1, 2, width_ratios=[len(before) + 0.5, len(after) + 0.5])
-    for axes, form, branches in zip(forms, ("in training", "deployed"), (before, after), strict=True):
-        axes.set_title(form)
-        axes.set(xlim=(-0.7, len(branches) - 0.3), ylim=(0, 5))
-        axes.axis("off")
-        middle = (len(branches) - 1) / 2
-        ends = ((4.6, "input"), (1.2, "+"), (0.4, "ReLU")) if len(branches) > 1 else ((4.6, "input"), (0.4, "ReLU"))
-        for column, layers in enumerate(branches):
-            heights = [3.8 - 0.9 * row for row in range(len(layers))]
-            points = [(middle, 4.6), *((column, height) for height in heights), (middle, ends[1][0])]
-            for start, end in pairwise(points):
-                axes.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "color": "0.5", "shrinkB": 10})
-            for height, words in zip(heights, layers, strict=True):
-                _box(axes, column, height, words, "#dbe9f6")
-        if len(branches) > 1:
-            axes.annotate("", (middle, 0.4), (middle, 1.2), arrowprops={"arrowstyle": "-|>", "color": "0.5"})
-        for height, words in ends:
-            _box(axes, middle, height, words, "#eeeeee")
-    save_figure(figure, path)
-
-
-def _box(axes: Axes, x: float, y: float, words: str, colour: str) -> None:
-    axes.text(x, y, words, ha="center", va="center", fontsize=8, bbox={"boxstyle": "round", "fc": colour, "ec": "0.5"})
 
 
 def save_figure(figure: Figure, path: Path) -> None:
