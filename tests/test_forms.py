@@ -127,7 +127,7 @@ def test_forms_of_a_detector(detector_forms):
             assert form.difference is None
         else:
             assert 0 < form.difference.share < 1e-3, name
-            assert 0 < form.difference.pixels < 0.05, name
+            assert form.difference.pixels < 0.05, name
     with torch.inference_mode():
         boxes, scores = detector_forms["LeakyReLU, deployed"].module(torch.randn(1, 3, 32, 32))
     assert (boxes.shape, scores.shape) == ((1, 63, 4), (1, 63, 80))  # 3 anchors at 16 + 4 + 1 places, before NMS
