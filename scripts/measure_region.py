@@ -67,7 +67,7 @@ def measure(runner: Runner, region: Region, frames: FileList) -> tuple[Way, Way,
     (infer,), (cut,) = runner.workers(1, BATCH_SIZE), region.cuts(1)
     size, whole, parts, found = runner.preprocessing, Way(), Way(), 0
     infer(np.zeros((BATCH_SIZE, size.height, size.width, 3), np.uint8))  # warms up
-    cut(np.zeros((size.height, size.width, 3), np.uint8))
+    cut(np.zeros((size.height, size.width, 3), np.uint8), resize_frame)
     for row, path in enumerate(progress(frames.paths, desc=frames.source.name)):
         try:
             frame = read_whole_frame(path)
@@ -76,7 +76,7 @@ def measure(runner: Runner, region: Region, frames: FileList) -> tuple[Way, Way,
         start = time.perf_counter()
         whole.pixels.append(resize_frame(frame, size))
         middle = time.perf_counter()
-        part = cut(frame)
+        part = cut(frame, resize_frame)
         parts.pixels.append(resize_frame(part, size))
         whole.seconds, parts.seconds = whole.seconds + middle - start, parts.seconds + time.perf_counter() - middle
         found += part is not frame

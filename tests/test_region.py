@@ -68,7 +68,7 @@ def test_the_cut_is_exact_and_at_full_resolution(weights, resize):
     size = replace(SIZE, resize=resize)
     best, other = (on_network(box, size) for box in PLACES)
     cut = cut_of(weights, planted((other, "game", 0.6), (best, "game", 0.9), ((0, 0, 64, 64), "chat", 0.99)), size)
-    part = cut(FRAME)
+    part = cut(FRAME, resize_frame)
     x1, y1, x2, y2 = PLACES[0]
     assert np.array_equal(part, FRAME[y1:y2, x1:x2])
     assert part.flags.c_contiguous
@@ -79,11 +79,11 @@ def test_without_a_good_box_of_the_game_the_frame_stays_whole(weights):
     beside = (0, 0, 64, 13)  # on the black rows
     thin = (10, 20, 10.01, 40)
     for found in ((box, "game", 0.49), (box, "webcam", 0.9), (beside, "game", 0.9), (thin, "game", 0.9)):
-        assert cut_of(weights, planted(found))(FRAME) is FRAME
+        assert cut_of(weights, planted(found))(FRAME, resize_frame) is FRAME
     # The next best box of the game is taken then.
     x1, y1, x2, y2 = PLACES[0]
     cut = cut_of(weights, planted((beside, "game", 0.9), (thin, "game", 0.8), (box, "game", 0.7)))
-    assert np.array_equal(cut(FRAME), FRAME[y1:y2, x1:x2])
+    assert np.array_equal(cut(FRAME, resize_frame), FRAME[y1:y2, x1:x2])
 
 
 def test_the_detector_sees_one_frame_of_its_own_size(weights):
@@ -93,7 +93,7 @@ def test_the_detector_sees_one_frame_of_its_own_size(weights):
         seen.append(frames)
         return planted((on_network(PLACES[0], SIZE), "game", 0.9))(frames)
 
-    cut_of(weights, infer)(FRAME)
+    cut_of(weights, infer)(FRAME, resize_frame)
     assert np.array_equal(seen[0], resize_frame(FRAME, SIZE)[None])
 
 

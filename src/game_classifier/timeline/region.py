@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 
 from game_classifier.errors import InputError
-from game_classifier.frames.decode import resize_frame
 from game_classifier.frames.video_frame import Cut, Resize
 from game_classifier.runtime.fastest import fastest_file
 from game_classifier.runtime.runner import Infer, Runner, load_runner
@@ -42,12 +41,13 @@ class Region:
     def cuts(self, count: int) -> list[Cut]:
         """`count` callables, one for each thread of the caller; each runs in that thread alone.
 
-        Each takes a frame uint8 [H, W, 3] and returns the part within the game's box, to whole pixels, or the very same
-        frame if no box has the score. The answer depends on this frame alone: the detector sees one at a time.
+        Each takes a frame uint8 [H, W, 3] and what resizes it for the detector, such as resize_frame. It returns the
+        part within the game's box, to whole pixels, or the very same frame if no box has a score above LEAST_SCORE.
+        The answer depends on this frame alone: the detector sees one at a time.
         """
         return [partial(self._cut, infer) for infer in self.runner.workers(count, 1)]
 
-    def _cut(self, infer: Infer, frame: np.ndarray, resize: Resize = resize_frame) -> np.ndarray:
+    def _cut(self, infer: Infer, frame: np.ndarray, resize: Resize) -> np.ndarray:
         size = self.runner.preprocessing
         answers = infer(resize(frame, size)[None])
         (found,) = found_boxes(answers, np.array([frame.shape[:2]]), size, LEAST_SCORE)
