@@ -31,6 +31,7 @@ from game_classifier.timeline.hmm import Smoothing
 from game_classifier.timeline.packets import Piece, read_pieces
 from game_classifier.timeline.predict_video import Sampling, VideoPredictor
 from game_classifier.timeline.reading import LONGEST_PIECE, read_video
+from game_classifier.timeline.region import Region, load_region
 from game_classifier.timeline.sampling import FRAMES, GridSampler
 from game_classifier.timeline.source import Source
 
@@ -46,27 +47,29 @@ def main() -> None:
     add("--input", type=Path, required=True, metavar="VIDEO", help="video to read")
     add("--hours", type=positive, help="repeat the video to this length, and measure the memory")
     add("--frames", choices=FRAMES, default="key", help="of a long video, as of src/predict_stream.py (default: key)")
+    add("--region", type=Path, metavar="DETECTOR", help="as of src/predict_stream.py")
     add("--json", type=Path, help="also write the figures into this file")
     arguments = parser.parse_args()
     if arguments.json and not arguments.json.parent.is_dir():  # an error here comes before the work, not after it
         raise InputError(f"{arguments.json.parent}: no such folder; choose an existing folder for --json")
     weights = arguments.weights
     runner = load_runner(fastest_file(weights, "cpu") if weights.suffix == ".pt" else weights)
-    print(f"{runner}, {choose_threads(None)} threads")
+    region = load_region(arguments.region) if arguments.region else None
+    print(f"{runner}, {choose_threads(None)} threads" + (f"; region: {region.runner}" if region else ""))
     video = arguments.input.absolute()
     if arguments.hours:
-        figures = long_run(runner, video, arguments.hours, arguments.frames)
+        figures = long_run(runner, region, video, arguments.hours, arguments.frames)
     else:
-        figures = one_reading(runner, video)
+        figures = one_reading(runner, region, video)
     print(markdown(["", "value"], [[name, f"{value:.1f}"] for name, value in figures.items()]))
     if arguments.json:
         write_json(arguments.json, figures)
 
 
-def one_reading(runner: Runner, video: Path) -> dict[str, float]:
+def one_reading(runner: Runner, region: Region | None, video: Path) -> dict[str, float]:
     """Seconds of video for each second of one reading, every 2 s, and what the processors' time goes into."""
     threads = choose_threads(None)
-    workers = VideoPredictor(runner, threads, Sampling(), Smoothing()).workers
+    workers = VideoPredictor(runner, threads, Sampling(), Smoothing(), region=region).workers
     seen: list[Sample] = []
     figures: dict[str, float] = {"every frame decoded: times real time on free processors": decode_all(video)}
     for frames in ("key", "auto", "exact"):
@@ -97,9 +100,9 @@ def decode_alone(video: Path, frames: str) -> tuple[float, float]:
     return packets, time.process_time() - start - packets
 
 
-def long_run(runner: Runner, video: Path, hours: int, frames: str) -> dict[str, float]:
+def long_run(runner: Runner, region: Region | None, video: Path, hours: int, frames: str) -> dict[str, float]:
     """Speed and memory of a video that is repeated to some hours without encoding it again."""
-    predictor = VideoPredictor(runner, choose_threads(None), Sampling(2.0, frames), Smoothing())
+    predictor = VideoPredictor(runner, choose_threads(None), Sampling(2.0, frames), Smoothing(), region=region)
     with tempfile.TemporaryDirectory() as folder:
         looped = Path(folder) / "long.mp4"
         repeat(video, looped, hours * 3600.0)

@@ -32,12 +32,13 @@ from game_classifier.demo.programme import BREAKS, Programme, record_programme
 from game_classifier.device import choose_threads
 from game_classifier.errors import InputError
 from game_classifier.runtime.fastest import fastest_file
-from game_classifier.runtime.runner import Runner, load_runner
+from game_classifier.runtime.runner import load_runner
 from game_classifier.storage import make_folder, write_json
 from game_classifier.timeline.contract import UNKNOWN_NAME, read_timeline
 from game_classifier.timeline.follow import Following, follow
 from game_classifier.timeline.hmm import Smoothing, log_emissions
 from game_classifier.timeline.predict_video import Sampling, VideoPredictor
+from game_classifier.timeline.region import load_region
 from game_classifier.timeline.source import Source
 
 STEP = 0.05  # seconds between the moments that are compared
@@ -72,6 +73,7 @@ def main() -> None:
     add("--fps", type=positive, default=30, help="of recorded programmes, a divisor of 60 (default: %(default)s)")
     add("--game-length", type=float, default=1200.0, help="seconds, as of src/predict_stream.py (default: %(default)s)")
     add("--refuse", type=float, help="as of src/predict_stream.py")
+    add("--region", type=Path, metavar="DETECTOR", help="as of src/predict_stream.py")
     add("--json", type=Path, help="also write the figures into this file")
     arguments = parser.parse_args()
     if not arguments.input and not arguments.record:
@@ -80,20 +82,26 @@ def main() -> None:
         raise InputError(f"{arguments.json.parent}: no such folder; choose an existing folder for --json")
     weights = arguments.weights
     runner = load_runner(fastest_file(weights, "cpu") if weights.suffix == ".pt" else weights)
+    region = load_region(arguments.region) if arguments.region else None
     videos = list(arguments.input)
     if arguments.record:
         videos += record(arguments, runner.class_names)
     truths = [true_segments(video, runner.class_names) for video in videos]
-    print(f"{runner}, {choose_threads(None)} threads")
+    print(f"{runner}, {choose_threads(None)} threads" + (f"; region: {region.runner}" if region else ""))
     describe(truths)
     smoothing = Smoothing(game_length=arguments.game_length)
-    figures = [measure(runner, videos, truths, interval, smoothing, arguments.refuse) for interval in INTERVALS]
+    figures = []
+    for interval in INTERVALS:
+        sampling = Sampling(interval, "exact")
+        predictor = VideoPredictor(runner, choose_threads(None), sampling, smoothing, arguments.refuse, region)
+        figures.append(measure(predictor, videos, truths))
     show(figures)
     if arguments.json:
         write_json(arguments.json, figures)
     print(f"\nOne reading of {videos[0].name}, every 2 s:\n", flush=True)
     bench = Path(__file__).with_name("bench_timeline.py")
-    subprocess.run([sys.executable, bench, "-w", arguments.weights, "--input", videos[0]], check=True)
+    options = ["-w", arguments.weights, "--input", videos[0], *(["--region", arguments.region] if region else [])]
+    subprocess.run([sys.executable, bench, *options], check=True)
 
 
 def record(arguments, class_names: tuple[str, ...]) -> list[Path]:
@@ -159,16 +167,9 @@ class _Sums:
     seconds: float = 0.0
 
 
-def measure(
-    runner: Runner,
-    videos: list[Path],
-    truths: list[list[dict]],
-    interval: float,
-    smoothing: Smoothing,
-    refuse: float | None,
-) -> dict[str, float]:
-    """How right the timelines of all videos are at one interval, exactly sampled."""
-    predictor = VideoPredictor(runner, choose_threads(None), Sampling(interval, "exact"), smoothing, refuse)
+def measure(predictor: VideoPredictor, videos: list[Path], truths: list[list[dict]]) -> dict[str, float]:
+    """How right the timelines of all videos are."""
+    interval = predictor.sampling.interval
     sums = _Sums()
     for video, true in zip(progress(videos, desc=f"every {interval:g} s"), truths, strict=True):
         source = Source(str(video.absolute()))

@@ -20,7 +20,6 @@ from game_classifier.command import CommandParser, positive, run_command
 from game_classifier.device import choose_threads
 from game_classifier.models.refusals import require_rate
 from game_classifier.runtime.fastest import fastest_file
-from game_classifier.runtime.runner import load_runner
 from game_classifier.timeline.contract import lines, read_timeline
 from game_classifier.timeline.find_videos import find_videos, is_many
 from game_classifier.timeline.follow import Following, follow, tell_in_lines
@@ -40,20 +39,26 @@ def main() -> int:
         require_rate(arguments.refuse)
     sampling = Sampling(arguments.interval, arguments.frames)
     smoothing = Smoothing(game_length=arguments.game_length)
-    weights, threads = arguments.weights.absolute(), choose_threads(arguments.threads)
-    if arguments.precision == "auto" and weights.suffix == ".pt" and arguments.runtime == "auto":
-        weights = fastest_file(weights, "auto")
+    weights, region = arguments.weights.absolute(), arguments.region and arguments.region.absolute()
+    if arguments.runtime == "auto":
+        weights = weights if arguments.precision != "auto" else fastest(weights)
+        region = region and fastest(region)
+    threads = choose_threads(arguments.threads)
+    job = Job(weights, arguments.precision, threads, sampling, smoothing, arguments.refuse, region)
+    predictor = job.make_predictor()  # with Ray too: what is wrong with a file is told here, not by a worker
     save = arguments.save.absolute()
     videos = find_videos(Path(arguments.input).absolute()) if is_many(Path(arguments.input)) else {}
     if videos and arguments.engine == "ray":
-        job = Job(weights, arguments.precision, threads, sampling, smoothing, arguments.refuse)
         return report(predict_videos_with_ray(videos, save, job), save)
-    runner = load_runner(weights, "auto", arguments.precision)
-    predictor = VideoPredictor(runner, threads, sampling, smoothing, arguments.refuse)
     if videos:
         return report(predict_videos(videos, save, predictor), save)
     predict_one(arguments, predictor, save)
     return 0
+
+
+def fastest(path: Path) -> Path:
+    """The file that runs fastest of those made with a deployed .pt file; any other file itself."""
+    return fastest_file(path, "auto") if path.suffix == ".pt" else path
 
 
 def make_parser() -> CommandParser:
@@ -90,6 +95,12 @@ def make_parser() -> CommandParser:
         metavar="RATE",
         help="share of frames of known games that may look unknown, 0 to 0.5; the higher, the more is called unknown"
         " (default: 0.02)",
+    )
+    add(
+        "--region",
+        type=Path,
+        metavar="DETECTOR",
+        help="deployed file or checkpoint of a detector with a class `game`: each frame is cut to its box first",
     )
     add("--lag", type=seconds, default=10.0, metavar="TIME", help="of a stream: time until a decision (default: 10 s)")
     add(

@@ -26,7 +26,7 @@ ALLOWED = {
     "deploy": {"frames", "lists", "models", "runtime", "tasks", "pages", "config", "device"},
     "training": {"frames", "lists", "models", "tasks", "pages", "config", "device"},
     "predict": {"frames", "lists", "models", "runtime", "tasks", "ray_pool"},
-    "timeline": {"frames", "lists", "runtime", "pages", "ray_pool"},
+    "timeline": {"frames", "lists", "runtime", "tasks", "pages", "ray_pool"},
     "compare": {"frames", "lists", "models", "runtime", "deploy", "predict", "tasks", "pages", "device"},
 }
 

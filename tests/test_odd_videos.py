@@ -172,8 +172,10 @@ def test_a_turned_picture_is_shown_upright(tmp_path, degrees):
     with av.open(str(path)) as container:
         frame = next(container.decode(video=0))
         pixels = video_pixels(frame, frame.rotation, Preprocessing(64, 96))
+        left_half = video_pixels(frame, frame.rotation, Preprocessing(64, 96), lambda whole, resize: whole[:, :48])
     assert pixels[:, :40, 0].mean() > 200
     assert pixels[:, 56:, 2].mean() > 200
+    assert left_half[:, :80, 0].mean() > 200  # a part is cut from the upright picture
 
 
 def test_a_turned_video_is_turned_back_while_it_is_read(tmp_path):
@@ -191,6 +193,14 @@ def test_hdr_video_is_shown_as_a_screen_shows_it(tmp_path, run, sure):
     with av.open(str(path)) as container:
         frame = next(container.decode(video=0))
         assert video_pixels(frame, 0, Preprocessing(64, 96)).min() > 240
+        looked: list[int] = []
+
+        def cut(whole, resize):  # looks at the colours of a screen, too
+            looked.append(resize(whole, Preprocessing(8, 8)).min())
+            return whole[10:50, 20:60]
+
+        assert video_pixels(frame, 0, Preprocessing(64, 96), cut).min() > 240
+        assert looked[0] > 240
     write_video(tmp_path / "games.mkv", programme(PARTS), pixels="yuv420p10le", options=colours)
     assert predict(run, sure, tmp_path / "games.mkv", tmp_path / "out").status == 0
     assert names_of(timeline_of(tmp_path / "out")) == [CLASSES[0], CLASSES[1]]

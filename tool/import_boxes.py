@@ -31,7 +31,7 @@ from game_classifier.errors import InputError
 from game_classifier.lists.box_list import read_box_list
 from game_classifier.lists.classes import read_class_names, write_class_names
 from game_classifier.lists.dataset import ANNOTATIONS
-from game_classifier.lists.filelist import write_lines
+from game_classifier.lists.filelist import read_file_list, write_lines
 from game_classifier.lists.label_files import label_path, read_boxes, write_boxes
 from game_classifier.lists.manifest import write_list_manifest
 from game_classifier.storage import make_folder
@@ -124,7 +124,14 @@ def export(arguments: Namespace) -> None:
     if arguments.to == "yolo":
         beside = {part: arguments.source.parent / f"{part}.txt" for part in ("train", "val")}
         lists = {part: path for part, path in beside.items() if path.exists()} or {"train": arguments.source}
-        write_yolo(arguments.out, class_names, lists)
+        write_yolo(
+            arguments.out,
+            class_names,
+            {
+                part: [Path(image) for image in read_file_list(path, len(class_names), arguments.root).paths]
+                for part, path in lists.items()
+            },
+        )
     else:
         {"coco": write_coco, "voc": write_voc}[arguments.to](arguments.out, class_names, pictures)
     print(f"written: {arguments.out}: {len(pictures)} frames, {len(boxes.boxes)} boxes, {len(class_names)} classes")

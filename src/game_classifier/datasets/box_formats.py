@@ -183,9 +183,20 @@ def write_voc(folder: Path, class_names: Sequence[str], pictures: Sequence[Pictu
         write_text(folder / f"{picture.path.stem}.xml", ElementTree.tostring(root, encoding="unicode") + "\n")
 
 
-def write_yolo(path: Path, class_names: Sequence[str], lists: Mapping[str, Path]) -> None:
-    """Write a data.yaml that names our lists, part -> list; images and labels stay where they are."""
-    values = {"path": str(path.parent.absolute())} | {part: str(each.absolute()) for part, each in lists.items()}
+def write_yolo(path: Path, class_names: Sequence[str], parts: Mapping[str, Sequence[Path]]) -> None:
+    """Write a data.yaml and its lists, such as data_train.txt, of the images of each part; images stay where they are.
+
+    YOLO's readers take a path for relative to its list only if it begins with ./, which they then replace everywhere.
+    """
+    lists = {part: path.with_name(f"{path.stem}_{part}.txt").absolute() for part in parts}
+    for part, images in parts.items():
+        names = [_name(image, path.parent) for image in images]
+        lines = (
+            image.absolute() if "./" in name or name.startswith("/") else f"./{name}"
+            for image, name in zip(images, names, strict=True)
+        )
+        write_text(lists[part], "".join(f"{line}\n" for line in lines))
+    values = {"path": str(path.parent.absolute())} | {part: str(each) for part, each in lists.items()}
     write_text(
         path, yaml.safe_dump(values | {"names": dict(enumerate(class_names))}, allow_unicode=True, sort_keys=False)
     )

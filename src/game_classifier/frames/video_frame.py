@@ -1,5 +1,7 @@
 """From a decoded frame of a video to a uint8 frame of the network's size, upright and in the colours of a screen."""
 
+from collections.abc import Callable
+
 import av
 import numpy as np
 
@@ -10,9 +12,14 @@ WHITE_NITS = 203  # of the white of a page or a HUD in HDR video, ITU-R BT.2408
 # Linear RGB of ITU-R BT.2020 to that of BT.709, ITU-R BT.2087.
 TO_BT709 = np.array([[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]], np.float32)
 
+Resize = Callable[[np.ndarray, Preprocessing], np.ndarray]  # uint8 [H, W, 3] -> uint8 [height, width, 3]
+Cut = Callable[[np.ndarray, Resize], np.ndarray]  # a whole frame, and how it is resized to be looked at -> a part of it
 
-def video_pixels(frame: av.VideoFrame, rotation: int, preprocessing: Preprocessing) -> np.ndarray:
-    """Convert a decoded frame of any pixel format to uint8 RGB [height, width, 3].
+
+def video_pixels(
+    frame: av.VideoFrame, rotation: int, preprocessing: Preprocessing, cut: Cut | None = None
+) -> np.ndarray:
+    """Convert a decoded frame of any pixel format to uint8 RGB [height, width, 3]; `cut` takes a part of it first.
 
     `rotation` is what PyAV reads from the display matrix: the degrees by which players turn the frame, against the
     clock. HDR10 becomes SDR: what is brighter than the white of a page is cut. HLG stays as it is, because it is made
@@ -25,8 +32,12 @@ def video_pixels(frame: av.VideoFrame, rotation: int, preprocessing: Preprocessi
     except (av.FFmpegError, ValueError):
         raise FrameError(FrameStatus.UNSUPPORTED) from None
     pixels = np.ascontiguousarray(np.rot90(pixels, round(rotation / 90) % 4))
-    pixels = resize_frame(pixels, preprocessing)
-    return hdr_to_sdr(pixels) if frame.color_trc == PQ else pixels
+
+    def resize(whole: np.ndarray, size: Preprocessing) -> np.ndarray:
+        resized = resize_frame(whole, size)
+        return hdr_to_sdr(resized) if frame.color_trc == PQ else resized  # less work than for the whole frame
+
+    return resize(cut(pixels, resize) if cut else pixels, preprocessing)
 
 
 def hdr_to_sdr(pixels: np.ndarray) -> np.ndarray:

@@ -180,6 +180,12 @@ def require_classifier(path: Path, name: str) -> None:
         raise InputError(f"{path}: its network {name} is not a classifier; give the file of a classifier")
 
 
+def require_detector(path: Path, name: str) -> None:
+    """Raise InputError unless the network of the file `path` is a detector."""
+    if task_name(name) != DETECTION:
+        raise InputError(f"{path}: its network {name} is not a detector; give the file of a detector")
+
+
 def trunk_of(name: str) -> str:
     """The classifier whose trunk the detector has; "" for any other network."""
     return NETWORKS[name].trunk if name in NETWORKS else ""

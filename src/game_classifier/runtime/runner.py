@@ -18,7 +18,7 @@ from game_classifier.models.checkpoint import Checkpoint, load_checkpoint
 from game_classifier.models.fold import InBFloat16, fold
 from game_classifier.models.frame_network import answering, frame_network, to_arrays
 from game_classifier.models.refusals import Refusals
-from game_classifier.models.zoo import require_classifier
+from game_classifier.models.zoo import require_classifier, require_detector
 from game_classifier.runtime.metadata import Metadata
 from game_classifier.runtime.outputs import Answers, join_outputs
 from game_classifier.runtime.torchscript import load_torchscript
@@ -75,6 +75,11 @@ class Runner:
     def require_classifier(self) -> "Runner":
         """Return it; InputError if it is not a classifier's."""
         require_classifier(self.source, self.network)
+        return self
+
+    def require_detector(self) -> "Runner":
+        """Return it; InputError if it is not a detector's."""
+        require_detector(self.source, self.network)
         return self
 
     def sha256(self) -> str:

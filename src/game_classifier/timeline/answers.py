@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from game_classifier.frames.decode import FrameError, FrameStatus, Preprocessing
-from game_classifier.frames.video_frame import video_pixels
+from game_classifier.frames.video_frame import Cut, video_pixels
 from game_classifier.pages.page import THUMBNAIL, THUMBNAIL_QUALITY
 from game_classifier.timeline.clock import Gap
 from game_classifier.timeline.decode import Look, look_at
@@ -36,6 +36,14 @@ class Sample:
 
 # Frames uint8 [N, H, W, 3] -> (probabilities float32 [N, C], known float32 [N] or None)
 Answer = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray | None]]
+
+
+@dataclass(frozen=True)
+class Networks:
+    """What one thread runs, and no other thread meanwhile."""
+
+    answer: Answer
+    cut: Cut | None = None  # to the part of a frame that is classified; None: the whole frame
 
 
 class _Stopped(Exception):
@@ -71,7 +79,7 @@ class _Line:
 
 def answer_pieces(
     pieces: Iterable[Piece | Gap],
-    workers: list[Answer],
+    workers: list[Networks],
     preprocessing: Preprocessing,
     pictures: Container[float] = (),
 ) -> Iterator[Sample | Gap]:
@@ -82,7 +90,7 @@ def answer_pieces(
     """
     line = _Line(preprocessing, 2 * len(workers), pictures)
     reader = threading.Thread(target=_guarded, args=(line, _read, line, pieces, len(workers)), daemon=True)
-    threads = [threading.Thread(target=_guarded, args=(line, _Worker(line, answer).run)) for answer in workers]
+    threads = [threading.Thread(target=_guarded, args=(line, _Worker(line, networks).run)) for networks in workers]
     for thread in (reader, *threads):
         thread.start()
     try:
@@ -134,9 +142,9 @@ def _in_order(line: _Line) -> Iterator[Sample | Gap]:
 class _Worker:
     """One thread's work. Frames wait until a batch is full, or until there is nothing else to do."""
 
-    def __init__(self, line: _Line, answer: Answer) -> None:
+    def __init__(self, line: _Line, networks: Networks) -> None:
         self.line = line
-        self.answer = answer
+        self.networks = networks
         self.frames: list[np.ndarray] = []
         self.waiting: list[tuple[int, list[tuple[Look, FrameStatus, bytes | None]]]] = []
 
@@ -160,7 +168,7 @@ class _Worker:
             return look, FrameStatus.CORRUPT, None
         rotation = piece.group.codec.rotation
         try:
-            self.frames.append(video_pixels(look.frame, rotation, self.line.preprocessing))
+            self.frames.append(video_pixels(look.frame, rotation, self.line.preprocessing, self.networks.cut))
         except FrameError as error:
             return look, error.status, None
         picture = None
@@ -188,6 +196,6 @@ class _Worker:
             taken = self.frames[start : start + BATCH_SIZE]
             batch = np.zeros((BATCH_SIZE, size.height, size.width, 3), np.uint8)
             batch[: len(taken)] = taken
-            probabilities, known = self.answer(batch)
+            probabilities, known = self.networks.answer(batch)
             for row in range(len(taken)):
                 yield probabilities[row], None if known is None else float(known[row])

@@ -66,7 +66,7 @@ def follow(predictor: VideoPredictor, source: Source, folder: Path, following: F
     clock, video = Clock(25.0), {}
     sampler = GridSampler(predictor.sampling.interval, predictor.sampling.frames)
     pieces = _pieces(source, sampler, clock, video, following.patience)
-    origin = predictor.origin | {"identity": {"path": source.name}, "model": str(predictor.runner.source)}
+    origin = predictor.origin | {"identity": {"path": source.name}} | predictor.files()
     interrupted = False
     with open_samples(folder, len(predictor.runner.class_names)) as samples:
         decisions = _Decisions(predictor, following.lag, samples, tell)

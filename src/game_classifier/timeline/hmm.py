@@ -3,7 +3,7 @@
 A game lasts some minutes, and a frame is only evidence. Source: Rabiner, "A tutorial on hidden Markov models", Proc.
 IEEE 77 (1989): Viterbi finds the likeliest sequence (section III.B), the forward and backward passes give the
 probability of each state (III.A). A switch leads to each class with the same probability, so both take O(T * S) steps
-instead of O(T * S * S), and the time between two samples may vary.
+instead of the O(T * S * S) of hmmlearn, and the time between two samples may vary, which hmmlearn does not allow.
 """
 
 from collections import deque

@@ -14,12 +14,13 @@ from game_classifier.frames.decode import FrameStatus
 from game_classifier.pages.timeline_page import render_page
 from game_classifier.runtime.runner import Infer, Runner
 from game_classifier.storage import make_folder, remove_abandoned
-from game_classifier.timeline.answers import BATCH_SIZE, Sample
+from game_classifier.timeline.answers import BATCH_SIZE, Networks, Sample
 from game_classifier.timeline.contract import FORMAT, FORMAT_VERSION, sha256, to_dict, write_timeline
 from game_classifier.timeline.hmm import HiddenMarkov, Smoothing, log_emissions, state_emissions
 from game_classifier.timeline.identity import identify
 from game_classifier.timeline.reading import Reading, read_video
 from game_classifier.timeline.refine import Looked, plan_changes
+from game_classifier.timeline.region import Region
 from game_classifier.timeline.sample_file import SampleFile, open_samples
 from game_classifier.timeline.sampling import GridSampler, ListSampler
 from game_classifier.timeline.segments import Segment, find_changes, find_gaps, make_segments
@@ -41,12 +42,24 @@ class VideoPredictor:
     """Makes timelines with one network; InputError if it is not a classifier's."""
 
     def __init__(
-        self, runner: Runner, threads: int, sampling: Sampling, smoothing: Smoothing, refuse: float | None = None
+        self,
+        runner: Runner,
+        threads: int,
+        sampling: Sampling,
+        smoothing: Smoothing,
+        refuse: float | None = None,
+        region: Region | None = None,
     ) -> None:
-        """`refuse` as for `even_known`, which sets `smoothing.even`."""
+        """`refuse` as for `even_known`, which sets `smoothing.even`; frames are cut to the `region`."""
         self.runner = runner.require_classifier()
         smoothing = replace(smoothing, even=even_known(runner, refuse))
-        self.workers = [partial(_answer, runner, infer) for infer in runner.workers(threads, BATCH_SIZE)]
+        self.region = region
+        self.workers = [
+            Networks(partial(_answer, runner, infer), cut)
+            for infer, cut in zip(
+                runner.workers(threads, BATCH_SIZE), region.cuts(threads) if region else [None] * threads, strict=True
+            )
+        ]
         self.sampling = sampling
         self.smoothing = smoothing
         self.model = HiddenMarkov(len(runner.class_names), smoothing)
@@ -59,7 +72,13 @@ class VideoPredictor:
             "class_names": list(runner.class_names),
             "sampling": {"interval": sampling.interval, "frames": sampling.frames},
             "smoothing": smoothing.to_dict(),
+            "region": region and region.origin,
         }
+
+    def files(self) -> dict[str, Any]:
+        """The values of timeline.json that name the networks' files, which may be moved."""
+        region = self.region and self.region.origin | {"model": str(self.region.runner.source)}
+        return {"model": str(self.runner.source), "region": region}
 
     def predict(self, source: Source, folder: Path) -> bool:
         """Write the timeline of `source` into `folder`; return False if it is there, made from the same video.
@@ -79,7 +98,7 @@ class VideoPredictor:
             segments, pictures = self._decide(source, first, samples)
             if identify(source) != identity:
                 raise InputError(f"{source.name}: changed while it was read; run the same command again")
-            values = origin | {"model": str(self.runner.source), "video": first.video, "duration": round(first.end, 3)}
+            values = origin | self.files() | {"video": first.video, "duration": round(first.end, 3)}
             values |= to_dict(segments, first.gaps, self.runner.class_names)
             write_timeline(folder, values, samples.rows(), render_page(values, samples.rows(), pictures))
         return True
@@ -155,10 +174,17 @@ def is_finished(folder: Path, origin: dict[str, Any]) -> bool:
     """Whether `folder` holds a whole timeline that was made from `origin`; always False for a URL."""
     try:
         values = json.loads((folder / "timeline.json").read_text(encoding="utf-8"))
-        same = all(values[key] == value for key, value in origin.items()) and "ends_sha256" in origin["identity"]
+        same = _holds(values, origin) and "ends_sha256" in origin["identity"]
         return same and sha256(folder / "timeline.npy") == values["array_sha256"]
     except (OSError, ValueError, KeyError, TypeError):
         return False
+
+
+def _holds(values: Any, origin: Any) -> bool:
+    """Whether `values` has all that `origin` has; a network's path, which it has besides, does not matter."""
+    if not isinstance(origin, dict):
+        return values == origin
+    return isinstance(values, dict) and all(_holds(values.get(key), value) for key, value in origin.items())
 
 
 def _longest(segments: Sequence[Segment]) -> list[int]:

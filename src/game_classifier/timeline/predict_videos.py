@@ -9,6 +9,7 @@ from game_classifier.ray_pool import map_on_ray
 from game_classifier.runtime.runner import load_runner
 from game_classifier.timeline.hmm import Smoothing
 from game_classifier.timeline.predict_video import Sampling, VideoPredictor
+from game_classifier.timeline.region import Region
 from game_classifier.timeline.source import Source
 
 
@@ -21,7 +22,14 @@ class Job:
     threads: int  # of each worker
     sampling: Sampling
     smoothing: Smoothing
-    refuse: float | None
+    refuse: float | None = None
+    region: Path | None = None  # the detector's file
+
+    def make_predictor(self) -> VideoPredictor:
+        """Load the networks; InputError as of VideoPredictor and Region."""
+        runner = load_runner(self.weights, "auto", self.precision)
+        region = Region(load_runner(self.region)) if self.region else None
+        return VideoPredictor(runner, self.threads, self.sampling, self.smoothing, self.refuse, region)
 
 
 @dataclass(frozen=True)
@@ -37,8 +45,7 @@ class _Worker:
     """One process on some node."""
 
     def __init__(self, job: Job) -> None:
-        runner = load_runner(job.weights, "auto", job.precision)
-        self.predictor = VideoPredictor(runner, job.threads, job.sampling, job.smoothing, job.refuse)
+        self.predictor = job.make_predictor()
 
     def predict(self, source: tuple[str, Path]) -> bool | str:
         return predict_one(self.predictor, *source)

@@ -8,7 +8,7 @@ import av
 
 from game_classifier.console import progress
 from game_classifier.frames.decode import Preprocessing
-from game_classifier.timeline.answers import Answer, Sample, answer_pieces
+from game_classifier.timeline.answers import Networks, Sample, answer_pieces
 from game_classifier.timeline.clock import STILL, Clock, Gap
 from game_classifier.timeline.identity import describe, frame_rate
 from game_classifier.timeline.packets import Piece, read_pieces
@@ -31,7 +31,7 @@ class Reading:
 def read_video(
     source: Source,
     sampler: Sampler,
-    workers: list[Answer],
+    workers: list[Networks],
     preprocessing: Preprocessing,
     take: Callable[[Sample], None],
     pictures: Container[float] = (),
