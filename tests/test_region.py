@@ -272,7 +272,7 @@ def test_the_region_s_gain_and_cost_on_a_list(tmp_path, run, sure, weights, monk
 
     (tmp_path / "3.png").write_bytes(b"no image")
     assert run("scripts/measure_region.py", *options).error == (
-        f"{tmp_path}/stream.txt:4: {tmp_path}/3.png cannot be read (not an image); take the line out"
+        f"{tmp_path}/stream.txt:4: {tmp_path}/3.png cannot be read (not_an_image); take the line out"
     )
     (tmp_path / "stream.txt").write_text("0.png\n")
     assert "no class index after the path" in run("scripts/measure_region.py", *options).error
