@@ -9,7 +9,9 @@ environment that you name, as a program of its own: it is not part of this proje
 The same code counts the AP of all, on the folder's val.txt, over at most 100 boxes a frame.
 """
 
+import contextlib
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -29,7 +31,7 @@ from game_classifier.lists.box_list import BoxList, read_box_list
 from game_classifier.lists.classes import read_class_names
 from game_classifier.lists.dataset import ANNOTATIONS
 from game_classifier.lists.label_files import IMAGES, LABELS, label_path
-from game_classifier.models.zoo import DETECTION, recipe_name, task_name
+from game_classifier.models.zoo import DETECTION, recipe_name, require_known, task_name
 from game_classifier.storage import make_folder, write_json
 from game_classifier.tasks.detection.average_precision import FOUND, FrameResult, average_precision
 from game_classifier.tasks.detection.found import true_boxes
@@ -51,6 +53,7 @@ def main() -> None:
     add("--models", nargs="+", default=MODELS, metavar="FILE", help=f"its networks (default: {' '.join(MODELS)})")
     add("-o", "--output", type=Path, required=True, help="new folder for the networks and training.json")
     arguments = parser.parse_args()
+    require_known(arguments.network)
     if task_name(arguments.network) != DETECTION:
         raise InputError(f"--network {arguments.network}: is a classifier; scripts/bench_train.py measures it")
     if arguments.output.exists():
@@ -69,14 +72,19 @@ def main() -> None:
         "overlap": OVERLAP,
         "most": MOST,
     }
-    with OtherProgram(arguments.ultralytics.absolute(), PROGRAM, settings, folder) as other:
-        other.answer()  # a library that is missing is an error now, not after our training
-        rows = [train_ours(arguments.network, arguments.dataset, arguments.set, out / "ours")]
+    with contextlib.ExitStack() as stack:
+        try:
+            other = stack.enter_context(OtherProgram(arguments.ultralytics.absolute(), PROGRAM, settings, folder))
+            other.answer()  # a library that is missing is an error now, not after our training
+        except InputError:
+            shutil.rmtree(out)  # made above; the same command works when the library is there
+            raise
+        ours = train_ours(arguments.network, arguments.dataset, arguments.set, out / "ours")
+        rows = [ours | score(Path(ours["found"]), val, len(names))]
         for model in arguments.models:
-            row = {"network": f"ultralytics {model}", **other.ask(json.dumps([model, rows[0]["seconds"]]))}
-            rows.append(row)
-    for row in rows:
-        row |= score(Path(row["found"]), val, len(names))
+            write_json(out / "training.json", rows)  # an interruption later keeps these results
+            theirs = other.ask(json.dumps([model, ours["seconds"]]))
+            rows.append({"network": f"ultralytics {model}", **theirs, **score(Path(theirs["found"]), val, len(names))})
     write_json(out / "training.json", rows)
     print(table(rows, config).text())
     print(f"written: {out}/training.json")

@@ -52,8 +52,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.json and not arguments.json.parent.is_dir():  # an error here comes before the work, not after it
         raise InputError(f"{arguments.json.parent}: no such folder; choose an existing folder for --json")
-    weights = arguments.weights
-    runner = load_runner(fastest_file(weights, "cpu") if weights.suffix == ".pt" else weights)
+    runner = load_runner(fastest_file(arguments.weights, "cpu"))
     region = load_region(arguments.region) if arguments.region else None
     print(f"{runner}, {choose_threads(None)} threads" + (f"; region: {region.runner}" if region else ""))
     video = arguments.input.absolute()

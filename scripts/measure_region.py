@@ -35,8 +35,7 @@ def main() -> None:
     add("--region", type=Path, required=True, metavar="DETECTOR", help="as of src/predict_stream.py")
     add("--input", type=Path, required=True, metavar="LIST", help="list of frames with the indices of their classes")
     arguments = parser.parse_args()
-    weights = arguments.weights
-    runner = load_runner(fastest_file(weights, "auto") if weights.suffix == ".pt" else weights).require_classifier()
+    runner = load_runner(fastest_file(arguments.weights, "auto")).require_classifier()
     region = load_region(arguments.region)
     frames = read_file_list(arguments.input, len(runner.class_names))
     require_same_classes(frames, runner.class_names, runner.source)

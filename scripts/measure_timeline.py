@@ -80,8 +80,7 @@ def main() -> None:
         raise InputError("give videos with --input, or a folder for new ones with --record")
     if arguments.json and not arguments.json.parent.is_dir():  # an error here comes before the work, not after it
         raise InputError(f"{arguments.json.parent}: no such folder; choose an existing folder for --json")
-    weights = arguments.weights
-    runner = load_runner(fastest_file(weights, "cpu") if weights.suffix == ".pt" else weights)
+    runner = load_runner(fastest_file(arguments.weights, "cpu"))
     region = load_region(arguments.region) if arguments.region else None
     videos = list(arguments.input)
     if arguments.record:

@@ -103,7 +103,7 @@ def predict(arguments: argparse.Namespace) -> None:
     source, save = arguments.input.absolute(), arguments.save.absolute()
     root = arguments.root.absolute() if arguments.root else None
     weights, threads = arguments.weights.absolute(), choose_threads(arguments.threads)
-    if arguments.runtime == "auto" and arguments.precision == "auto" and weights.suffix == ".pt":
+    if arguments.runtime == "auto" and arguments.precision == "auto":
         weights = fastest_file(weights, arguments.device)
     runner = load_runner(weights, arguments.device, arguments.precision)
     check_options(runner, arguments)

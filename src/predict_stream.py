@@ -41,8 +41,8 @@ def main() -> int:
     smoothing = Smoothing(game_length=arguments.game_length)
     weights, region = arguments.weights.absolute(), arguments.region and arguments.region.absolute()
     if arguments.runtime == "auto":
-        weights = weights if arguments.precision != "auto" else fastest(weights)
-        region = region and fastest(region)
+        weights = weights if arguments.precision != "auto" else fastest_file(weights, "auto")
+        region = region and fastest_file(region, "auto")
     threads = choose_threads(arguments.threads)
     job = Job(weights, arguments.precision, threads, sampling, smoothing, arguments.refuse, region)
     predictor = job.make_predictor()  # with Ray too: what is wrong with a file is told here, not by a worker
@@ -54,11 +54,6 @@ def main() -> int:
         return report(predict_videos(videos, save, predictor), save)
     predict_one(arguments, predictor, save)
     return 0
-
-
-def fastest(path: Path) -> Path:
-    """The file that runs fastest of those made with a deployed .pt file; any other file itself."""
-    return fastest_file(path, "auto") if path.suffix == ".pt" else path
 
 
 def make_parser() -> CommandParser:

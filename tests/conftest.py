@@ -182,6 +182,13 @@ def run_script(script: str, *arguments: object) -> Outcome:
     return Outcome(end.value.code or 0, *(stream.buffer.getvalue().decode() for stream in (out, err)))
 
 
+def program(path: Path, text: str) -> Path:
+    """A program in the place of an environment's Python."""
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
 @pytest.fixture
 def run() -> Callable[..., Outcome]:
     """`run_script`, which fixtures of a wider scope call by its name."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from box_frames import make_box_dataset
-from conftest import run_script
+from conftest import program, run_script
 
 from game_classifier.lists.box_list import read_box_list
 from game_classifier.lists.label_files import label_path
@@ -30,13 +30,6 @@ for line in sys.stdin:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:
     return make_box_dataset(tmp_path_factory.mktemp("boxes"), train=4, val=5)
-
-
-def program(path: Path, text: str) -> Path:
-    """A program in the place of an environment's Python."""
-    path.write_text(text)
-    path.chmod(0o755)
-    return path
 
 
 def test_all_train_for_equal_time_and_the_same_code_counts_their_ap(tmp_path, data):
@@ -84,7 +77,18 @@ def test_wrong_use_is_one_line(tmp_path, run, data):
     assert "exists; a training there would go on, so give a new folder with -o" in error(out=tmp_path)
     assert "nowhere: cannot be run (No such file" in error()
     ends = program(tmp_path / "ends", "#!/bin/sh\necho 'ModuleNotFoundError: No module named x' >&2\n")
-    assert "ends: ultralytics ended (ModuleNotFoundError: No module named x)" in error(
-        python=ends, out=tmp_path / "other"
-    )
-    assert not (tmp_path / "other" / "ours").exists()  # before any training
+    assert "ends: ultralytics ended (ModuleNotFoundError: No module named x)" in error(python=ends)
+    assert not (tmp_path / "out").exists()  # so the same command can be given again
+    assert "yolov5_detector" in error("-n", "yolov5_detector")
+
+
+def test_a_program_that_ends_between_two_answers_is_one_line_and_our_result_is_kept(tmp_path, run, data):
+    text = f"""#!{sys.executable}
+import json, sys
+print(json.load(open(sys.argv[2]))["mark"] + "{{}}", flush=True)
+sys.exit("RuntimeError: out of memory")
+"""
+    other, out = program(tmp_path / "other", text), tmp_path / "out"
+    reason = run(SCRIPT, data, "--ultralytics", other, "-o", out, *SHORT).error
+    assert "other: ultralytics ended (RuntimeError: out of memory)" in reason
+    assert [each["network"] for each in json.loads((out / "training.json").read_text())] == ["yolov5n_detector"]

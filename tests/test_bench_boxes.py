@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from box_frames import make_box_dataset
-from conftest import ROOT, random_detector
+from conftest import ROOT, program, random_detector
 
 from game_classifier.frames.decode import Preprocessing
 
@@ -34,13 +34,6 @@ def weights(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:
     return make_box_dataset(tmp_path_factory.mktemp("boxes"), train=2, val=5)
-
-
-def program(path: Path, text: str) -> Path:
-    """A program in the place of an environment's Python."""
-    path.write_text(text)
-    path.chmod(0o755)
-    return path
 
 
 def test_ours_and_the_best_of_theirs_are_timed_on_the_same_frames(tmp_path, run, weights, data):

@@ -1,5 +1,6 @@
 """A program that runs in another environment, such as one with ultralytics, and answers in lines."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -42,8 +43,9 @@ class OtherProgram:
 
     def ask(self, line: str) -> dict[str, Any]:
         """Write it a line and return its answer."""
-        self.process.stdin.write(f"{line}\n")
-        self.process.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):  # it has ended; `answer` says why
+            self.process.stdin.write(f"{line}\n")
+            self.process.stdin.flush()
         return self.answer()
 
     def answer(self) -> dict[str, Any]:
@@ -55,7 +57,7 @@ class OtherProgram:
         self.log.seek(0)
         last = ([line.strip() for line in self.log if line.strip()] or ["no message"])[-1]
         raise InputError(
-            f"{self.process.args[0]}: ultralytics ended ({last}); is it installed there, with openvino and nncf?"
+            f"{self.process.args[0]}: ultralytics ended ({last}); is it installed there, and what it needs?"
         )
 
     def __enter__(self) -> Self:

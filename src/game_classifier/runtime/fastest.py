@@ -14,10 +14,10 @@ FASTEST_FIRST = ("_openvino_int8.xml", "_openvino.xml")
 def fastest_file(path: Path, device_name: str) -> Path:
     """On a CPU, the OpenVINO file that was made from the same weights as the TorchScript file `path`, beside it.
 
-    The INT8 file comes first; it exists only if it passed its gate. Returns `path` itself on a GPU, and if there is no
-    such OpenVINO file.
+    The INT8 file comes first; it exists only if it passed its gate. Returns `path` itself on a GPU, if it is no `.pt`
+    file, and if there is no such OpenVINO file.
     """
-    if choose_device(device_name).type != "cpu" or not path.is_file():
+    if path.suffix != ".pt" or choose_device(device_name).type != "cpu" or not path.is_file():
         return path
     from game_classifier.runtime.openvino_file import read_openvino  # openvino takes a second to import
 

@@ -16,8 +16,8 @@ LEAST_SCORE = 0.5  # of the game's box; below, the detector rather sees none
 
 
 def load_region(path: Path) -> "Region":
-    """Load a detector's file; of a deployed .pt file the OpenVINO file made with it, if that runs faster here."""
-    return Region(load_runner(fastest_file(path, "auto") if path.suffix == ".pt" else path))
+    """Load a detector's file, or the one made with it that runs fastest here."""
+    return Region(load_runner(fastest_file(path, "auto")))
 
 
 class Region:
