@@ -91,7 +91,7 @@ class Converted:
 def best(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trained")
     data = make_box_dataset(folder / "data", train=32, val=16)
-    changes = ["detection.mosaic=0", "augment.zoom=0.1", "min_steps=60", "batch_size=8", "lr=0.02", "ema_decay=0.95"]
+    changes = ["detection.mosaic=0", "augment.zoom=0.1", "min_steps=150", "batch_size=8", "lr=0.005", "ema_decay=0.95"]
     return train(recipe(*changes), data, folder / "out")
 
 

@@ -181,7 +181,7 @@ def test_the_command_takes_the_recipe_of_detectors(data, tmp_path):
 
 @pytest.mark.parametrize(
     ("network", "name"),
-    [("picodet_lite_s", "detector"), ("picodet_m", "picodet"), ("esnet_s", "default"), ("squeezenet1_1", "squeezenet")],
+    [("picodet_lite_s", "detector"), ("picodet_m", "picodet"), ("esnet_s", "default"), ("squeezenet1_1", "default")],
 )
 def test_each_network_has_its_recipe(tmp_path, network, name):
     outcome = run_script("src/main_train.py", "-n", network, "-i", tmp_path, "-o", tmp_path, "--set", "nothing=1")

@@ -19,7 +19,7 @@ BOX, OBJECTNESS, CLASS = 0.05, 1.0, 0.5  # weights for three levels, 640 pixels 
 LEVELS = {3: (4.0, 1.0, 0.4), 4: (4.0, 1.0, 0.25, 0.06)}
 # YOLOv5's learning rates are for the sum over a step of 64 frames; ours is a mean, whatever the batch.
 FRAMES_A_STEP = 64
-LEAST_SIDE = 1e-3  # of a box in cells: CIoU divides width by height, and corners of a thinner one may be equal floats
+LEAST_SIDE = 1e-6  # of a found box in cells: CIoU divides its width by its height
 
 
 def anchor_loss(
@@ -58,7 +58,9 @@ def _level_loss(output: Tensor, targets: Targets, anchors: Tensor, num_classes: 
     objectness = torch.zeros(len(flat), device=output.device)
     box = label = output.sum() * 0
     if len(places):
-        overlap = 1 - complete_box_iou_loss(_decoded(found, matches, anchors), wanted[matches.target])
+        # From the corner of each cell: far from it, the corners of a thin box would be the same float32.
+        cell = torch.stack([matches.column, matches.row], 1).repeat(1, 2)
+        overlap = 1 - complete_box_iou_loss(_decoded(found, matches, anchors), wanted[matches.target] - cell)
         box = (1 - overlap).mean()
         # Where two boxes meet in one place, the better one counts, in whatever order they come.
         objectness.scatter_reduce_(0, places, overlap.detach().clamp(min=0), "amax")
@@ -69,9 +71,9 @@ def _level_loss(output: Tensor, targets: Targets, anchors: Tensor, num_classes: 
 
 
 def _decoded(found: Tensor, matches: Matches, anchors: Tensor) -> Tensor:
-    """Boxes x1 y1 x2 y2 in cells, float [m, 4], of the outputs found at `matches`."""
+    """Boxes x1 y1 x2 y2 in cells from the corner of their cell, float [m, 4], of the outputs found at `matches`."""
     values = found[:, : OTHERS - 1].sigmoid().reshape(-1, 1, 1, 1, OTHERS - 1)
     centre, size = decode_boxes(values, values.new_ones(1, 2))
-    centre = centre.reshape(-1, 2) + torch.stack([matches.column, matches.row], 1)
+    centre = centre.reshape(-1, 2)
     size = (size.reshape(-1, 2) * anchors[matches.anchor]).clamp(min=LEAST_SIDE)
     return torch.cat([centre - size / 2, centre + size / 2], 1)
