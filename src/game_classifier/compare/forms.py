@@ -21,6 +21,7 @@ from game_classifier.models.zoo import DETECTION, build_model, task_name
 FRAMES_A_TURN = 500  # at most: a machine's speed drifts within minutes
 NOISE = 8  # frames that BatchNorm's statistics are of
 TRAINED, DEPLOYED = "training form", "deployed"
+LEAKY, PLAIN = "LeakyReLU", "plain"
 SLOPE = 0.1  # of LeakyReLU, as in YOLOv5
 STRIDE = 32  # a detector's maps fit each other only for multiples of it
 
@@ -83,6 +84,23 @@ def with_leaky_relu(network: nn.Module) -> nn.Module:
     return leaky
 
 
+def kinds_of(network: nn.Module) -> dict[str, nn.Module]:
+    """The network as "", with LeakyReLU if it has SiLU, and as the last the plain one, which has no branches."""
+    kinds = {"": network}
+    if any(isinstance(module, nn.SiLU) for module in network.modules()):
+        kinds[LEAKY] = with_leaky_relu(network)
+    return kinds | {PLAIN: without_branches(network)}
+
+
+def require_branches(name: str, network: nn.Module) -> None:
+    """Raise InputError for a network without RepVGG blocks."""
+    if not any(isinstance(module, RepVggBlock) for module in network.modules()):
+        raise InputError(
+            f"{name}: has no RepVGG blocks to fold; give repyolov5s, repyolov5s_detector, v5lite_g_detector or a RepVGG"
+            " network, such as repvgg_a0"
+        )
+
+
 def fold_norms(network: nn.Module) -> nn.Module:
     """Return a copy in evaluation mode that YOLOv5's own code would make: BatchNorm folded, Focus and SPP as they are.
 
@@ -105,31 +123,22 @@ def forms_of(name: str, num_classes: int, size: int) -> list[Form]:
     """
     torch.manual_seed(0)
     trained = build_model(name, num_classes)
-    modules = list(trained.modules())
-    if not any(isinstance(module, RepVggBlock) for module in modules):
-        raise InputError(
-            f"{name}: has no RepVGG blocks to fold; give repyolov5s, repyolov5s_detector, v5lite_g_detector or a RepVGG"
-            " network, such as repvgg_a0"
-        )
+    require_branches(name, trained)
     if task_name(name) == DETECTION:
         check_detector_size(name, size)
-    kinds = {"": trained}
-    if any(isinstance(module, nn.SiLU) for module in modules):
-        kinds["LeakyReLU, "] = with_leaky_relu(trained)
-    kinds["plain, "] = without_branches(trained)  # the last, and its deployed form the last of all
     pixels = torch.randn(NOISE, 3, size, size)
     forms = []
-    for kind, network in kinds.items():
+    for kind, network in kinds_of(trained).items():
         settle(network, pixels)
         made = {TRAINED: network}
-        if kind == "plain, " and any(isinstance(module, Focus) for module in modules):
+        if kind == PLAIN and any(isinstance(module, Focus) for module in trained.modules()):
             made["only BatchNorm folded"] = fold_norms(network)
         made[DEPLOYED] = fold(network)
         answering = {form: with_decoder(module) for form, module in made.items()}
         outputs = {form: outputs_of(module, pixels) for form, module in answering.items()}
         for form, module in answering.items():
             change = None if form == TRAINED else difference(outputs[form], outputs[TRAINED])
-            forms.append(make_form(name, f"{kind}{form}", module, (3, size, size), change))
+            forms.append(make_form(name, ", ".join(filter(None, (kind, form))), module, (3, size, size), change))
     return forms
 
 
