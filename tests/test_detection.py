@@ -102,8 +102,8 @@ def test_an_anchor_learns_boxes_of_up_to_four_times_its_sides():
 
 def test_the_loss_by_hand():
     """One box in one level: three places learn it, with outputs that all are 0."""
-    outputs = [torch.zeros(1, 1, 4, 4, 7)]
-    outputs += [torch.zeros(1, 1, 2, 2, 7), torch.zeros(1, 1, 1, 1, 7)]
+    outputs = [torch.zeros(1, 4, 4, 1, 7)]
+    outputs += [torch.zeros(1, 2, 2, 1, 7), torch.zeros(1, 1, 1, 1, 7)]
     anchors = torch.tensor([[[1.0, 1.0]], [[1e-3, 1e-3]], [[1e-3, 1e-3]]])  # only the first level fits
     targets = targets_of((0, 1, [0.2, 0.2, 0.5, 0.5]))  # in cells: 0.8 to 2, centre 1.4, side 1.2
     # Decoded boxes are a cell wide, in the middle of the cells (1, 1), (0, 1) and (1, 0).
@@ -125,18 +125,18 @@ def test_the_loss_by_hand():
 
 
 def test_objectness_learns_the_overlap():
-    outputs = [torch.zeros(1, 1, side, side, 7, requires_grad=True) for side in (4, 2, 1)]
+    outputs = [torch.zeros(1, side, side, 1, 7, requires_grad=True) for side in (4, 2, 1)]
     anchors = torch.tensor([[[1.0, 1.0]], [[1e-3, 1e-3]], [[1e-3, 1e-3]]])
     targets = targets_of((0, 1, [0.25, 0.25, 0.5, 0.5]))  # exactly the cell (1, 1)
     anchor_loss(outputs, targets, anchors, (8, 16, 32), 2).backward()
-    slope = outputs[0].grad[0, 0, :, :, 4]
+    slope = outputs[0].grad[0, :, :, 0, 4]
     assert slope[1, 1] < 0  # IoU 1 is above sigmoid(0)
     assert (slope[2:] > 0).all()
-    assert outputs[0].grad[0, 0, 1, 1, 5] > 0 > outputs[0].grad[0, 0, 1, 1, 6]
+    assert outputs[0].grad[0, 1, 1, 0, 5] > 0 > outputs[0].grad[0, 1, 1, 0, 6]
 
 
 def test_the_loss_of_background_is_finite_and_has_a_gradient_everywhere():
-    outputs = [torch.randn(2, 3, side, side, 6, requires_grad=True) for side in (4, 2, 1)]
+    outputs = [torch.randn(2, side, side, 3, 6, requires_grad=True) for side in (4, 2, 1)]
     nothing = Targets(torch.zeros(0, dtype=torch.long), torch.zeros(0, dtype=torch.long), torch.zeros(0, 4))
     loss = anchor_loss(outputs, nothing, torch.ones(3, 3, 2), (8, 16, 32), 1)
     loss.backward()
@@ -147,7 +147,7 @@ def test_the_loss_of_background_is_finite_and_has_a_gradient_everywhere():
 @pytest.mark.parametrize("thin", [[2], [3], [2, 3]])
 def test_a_found_box_without_width_or_height_has_a_finite_gradient(thin):
     """CIoU divides width by height, and in float32 the corners of such a box are the same number."""
-    outputs = [torch.zeros(1, 1, side, side, 7) for side in (4, 2, 1)]
+    outputs = [torch.zeros(1, side, side, 1, 7) for side in (4, 2, 1)]
     for output in outputs:
         output[..., thin] = -40.0  # the sigmoid of which is 0
         output.requires_grad_()

@@ -130,6 +130,17 @@ def test_every_format_answers_as_the_trained_network_does(converted):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("ending", ["_cpp_deploy.pt", ".onnx", "_openvino.xml"])
+def test_an_answer_stays_as_it_is_when_the_next_frames_are_answered(converted, ending):
+    runner = converted.runner(ending, "auto")
+    boxes, scores = runner(drawn_frames(2, (64, 64), first=500))
+    before = boxes.copy(), scores.copy()
+    assert not np.array_equal(runner(drawn_frames(2, (64, 64), first=600))[1], before[1])
+    assert np.array_equal(boxes, before[0])
+    assert np.array_equal(scores, before[1])
+
+
+@pytest.mark.slow
 def test_the_table_has_the_ap_that_the_command_finds(converted):
     for ending, step, precision in (
         ("_cpp_deploy.pt", "TorchScript", "fp32"),

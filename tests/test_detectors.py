@@ -69,7 +69,7 @@ def test_every_detector_of_the_zoo_has_its_figures_checked():
 @pytest.mark.parametrize("name", SMALLEST)
 def test_outputs_lie_at_strides_8_16_and_32(name):
     outputs = small(name).eval()(torch.zeros(2, 3, 64, 96))
-    assert [tuple(each.shape) for each in outputs] == [(2, 3, 64 // s, 96 // s, 8) for s in (8, 16, 32)]
+    assert [tuple(each.shape) for each in outputs] == [(2, 64 // s, 96 // s, 3, 8) for s in (8, 16, 32)]
 
 
 def test_a_fresh_head_expects_few_objects():
@@ -83,12 +83,12 @@ def test_a_fresh_head_expects_few_objects():
 
 def test_decoding_by_hand():
     """One cell of the level of stride 16, anchor 1 (62 x 45 pixels): row 2, column 3."""
-    outputs = [torch.zeros(1, 3, 64 // s, 96 // s, 7) for s in (8, 16, 32)]
+    outputs = [torch.zeros(1, 64 // s, 96 // s, 3, 7) for s in (8, 16, 32)]
     logits = torch.tensor([0.4, -1.2, 0.3, -0.7, 1.5, -0.2, 2.5])
-    outputs[1][0, 1, 2, 3] = logits
+    outputs[1][0, 2, 3, 1] = logits
     boxes, scores = AnchorDecoder(AnchorHead((1, 1, 1), 2).anchors, (8, 16, 32))(outputs)
     assert boxes.shape == (1, 3 * (8 * 12 + 4 * 6 + 2 * 3), 4)
-    row = 3 * 8 * 12 + 1 * 4 * 6 + 2 * 6 + 3
+    row = 3 * 8 * 12 + 3 * (2 * 6 + 3) + 1
     x, y, width, height, objectness, *classes = [1 / (1 + math.exp(-each)) for each in logits.tolist()]
     cx, cy = (2 * x - 0.5 + 3) * 16, (2 * y - 0.5 + 2) * 16
     w, h = (2 * width) ** 2 * 62, (2 * height) ** 2 * 45
@@ -226,7 +226,7 @@ def test_a_state_dict_of_yolov5_gives_the_answers_of_the_original(tmp_path, orig
     pixels = torch.randn(2, 3, 64, 96)
     with torch.inference_mode():
         for ours, theirs in zip(network.eval()(pixels), original(pixels), strict=True):
-            theirs = theirs.view(2, 3, 8, *theirs.shape[2:]).permute(0, 1, 3, 4, 2)
+            theirs = theirs.view(2, 3, 8, *theirs.shape[2:]).permute(0, 3, 4, 1, 2)
             torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-4)
 
 

@@ -119,9 +119,9 @@ def test_the_port_computes_its_layers(name, repeats):
     with torch.inference_mode():
         outputs = network(pixels)
         expected = lite_outputs(weights, pixels, repeats, add=name == "picodet_lite_s")
-    assert [tuple(each.shape) for each in outputs] == [(2, 4, 64 // s, 96 // s, 8) for s in (4, 8, 16, 32)]
+    assert [tuple(each.shape) for each in outputs] == [(2, 64 // s, 96 // s, 4, 8) for s in (4, 8, 16, 32)]
     for ours, theirs in zip(outputs, expected, strict=True):
-        theirs = theirs.view(2, 4, 8, *theirs.shape[2:]).permute(0, 1, 3, 4, 2)
+        theirs = theirs.view(2, 4, 8, *theirs.shape[2:]).permute(0, 3, 4, 1, 2)
         torch.testing.assert_close(ours, theirs, **NEARLY)
     assert not weights.unread
 

@@ -8,6 +8,8 @@ import pytest
 from conftest import CLASSES
 from videos import names_of, programme, timeline_of, write_video
 
+from game_classifier.runtime.runner import Runner
+
 SCRIPT = "src/predict_stream.py"
 PARTS = [(0, 20), (2, 13.6), (1, 26.4)]
 CHANGES = [20, 33.6]
@@ -81,6 +83,20 @@ def test_threads_change_nothing(tmp_path, run, sure, video):
         assert run(SCRIPT, "-w", sure, "--input", video, "--save", folder, "--threads", threads).status == 0
     one, other = ({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("1", "3"))
     assert one == other
+
+
+def test_answers_that_wait_are_not_those_of_the_next_frames(tmp_path, run, sure, video, monkeypatch):
+    """A worker may write each answer into the same memory."""
+    assert run(SCRIPT, "-w", sure, "--input", video, "--save", tmp_path / "expected").status == 0
+
+    def workers(runner, count, batch_size):
+        memory = [np.empty((batch_size, len(runner.class_names)), np.float32) for _ in range(count)]
+        return [lambda frames, own=own: np.copyto(own, runner.infer(frames)) or own for own in memory]
+
+    monkeypatch.setattr(Runner, "workers", workers)
+    assert run(SCRIPT, "-w", sure, "--input", video, "--save", tmp_path / "reused").status == 0
+    rows = [np.load(tmp_path / name / "timeline.npy") for name in ("expected", "reused")]
+    np.testing.assert_array_equal(rows[1]["probs"], rows[0]["probs"])
 
 
 def test_a_known_score_makes_unknown_parts(tmp_path, run, sure, video, monkeypatch):

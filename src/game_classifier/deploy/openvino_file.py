@@ -5,9 +5,10 @@ import tempfile
 import warnings
 from pathlib import Path
 
+import numpy as np
 import openvino as ov
+import openvino.opset13 as op
 import torch
-from openvino import preprocess as ov_preprocess
 from torch import nn
 
 from game_classifier.frames.decode import Preprocessing
@@ -36,21 +37,36 @@ def add_preprocessing(core: ov.Model, preprocessing: Preprocessing) -> ov.Model:
 
     H and W are free where `resizes` says so.
     """
-    height, width = preprocessing.height, preprocessing.width
     core = core.clone()
-    steps = ov_preprocess.PrePostProcessor(core)
-    frames = steps.input()
+    height, width = preprocessing.height, preprocessing.width
     inside = resizes(core, preprocessing)
-    shape = [-1, -1, -1, 3] if inside else [-1, height, width, 3]
-    frames.tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC")).set_shape(ov.PartialShape(shape))
-    frames.model().set_layout(ov.Layout("NCHW"))
-    if inside:
-        frames.preprocess().resize(ov_preprocess.ResizeAlgorithm.RESIZE_BILINEAR_PILLOW)  # antialiased, in uint8
-    mean, scale = preprocessing.normalization()
-    frames.preprocess().convert_element_type(ov.Type.f32).mean(mean.tolist()).scale((1 / scale).tolist())
-    model = steps.build()
-    model.input().get_tensor().set_names({FRAMES})
-    return model
+    frames = op.parameter([-1, -1, -1, 3] if inside else [-1, height, width, 3], ov.Type.u8)
+    frames.output(0).set_names({FRAMES})
+    resized = resize(frames, height, width) if inside else frames
+    pixels = normalize(resized, preprocessing)
+    for consumer in core.input().get_target_inputs():
+        consumer.replace_source_output(pixels.output(0))
+    return ov.Model(core.get_results(), [frames])
+
+
+def resize(frames: ov.Node, height: int, width: int) -> ov.Node:
+    """Bilinear with antialiasing as Pillow's, in uint8."""
+    sides, axes = op.constant([height, width], ov.Type.i32), op.constant([1, 2], ov.Type.i32)
+    return op.interpolate(frames, sides, "bilinear_pillow", "sizes", axes=axes)
+
+
+def normalize(frames: ov.Node, preprocessing: Preprocessing) -> ov.Node:
+    """uint8 [N, height, width, 3] -> float32 [N, 3, height, width], the network's input.
+
+    The CPU's convolutions read [N, H, W, 3], so the transposition costs nothing where it comes last. As (frame - mean)
+    * scale, OpenVINO would take the two steps for those of a quantized value and move the transposition before them;
+    and by rows, they run three times as fast as by pixels of three values.
+    """
+    height, width = preprocessing.height, preprocessing.width
+    mean, scale = (np.tile(values, width) for values in preprocessing.normalization())  # of a row's values
+    rows = op.reshape(op.convert(frames, "f32"), [0, height, 3 * width], special_zero=True)
+    rows = op.add(op.multiply(rows, op.constant(scale)), op.constant(-mean * scale))
+    return op.transpose(op.reshape(rows, [0, height, width, 3], special_zero=True), [0, 3, 1, 2])
 
 
 def resizes(core: ov.Model, preprocessing: Preprocessing) -> bool:

@@ -97,7 +97,8 @@ def decode_with_size(data: bytes, preprocessing: Preprocessing) -> tuple[np.ndar
 
 def resize_frame(frame: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
     """Resize one frame, uint8 RGB [H, W, 3], to uint8 RGB [height, width, 3]."""
-    pixels = torch.from_numpy(frame).permute(2, 0, 1).unsqueeze(0)
+    # A batch before it is permuted: torch sees that it is channels_last, and need not reorder the result.
+    pixels = torch.from_numpy(frame)[None].permute(0, 3, 1, 2)
     pixels = resize_frames(pixels, preprocessing.height, preprocessing.width, preprocessing.resize)
     return pixels[0].permute(1, 2, 0).contiguous().numpy()
 

@@ -22,7 +22,7 @@ OBJECTS, ANY_CLASS = 8, 0.6
 
 
 class AnchorHead(nn.Module):
-    """Maps float [N, widths[i], H, W] -> outputs [N, anchors, H, W, 5 + C], before any sigmoid.
+    """Maps float [N, widths[i], H, W] -> outputs [N, H, W, anchors, 5 + C], before any sigmoid.
 
     The buffer `anchors` float [levels, anchors, 2] holds widths and heights in cells of their level, as files of YOLOv5
     do.
@@ -55,7 +55,8 @@ class AnchorHead(nn.Module):
         count = self.anchors.shape[1]
         outputs = []
         for convolution, features in zip(self.outputs, maps, strict=True):
-            outputs.append(convolution(features).unflatten(1, (count, -1)).permute(0, 1, 3, 4, 2))
+            # In memory, convolutions that run in channels_last have their outputs in this order already.
+            outputs.append(convolution(features).permute(0, 2, 3, 1).unflatten(-1, (count, -1)))
         return outputs
 
     def decoder(self) -> "AnchorDecoder":
@@ -67,7 +68,7 @@ class AnchorDecoder(nn.Module):
     """Outputs of `AnchorHead` -> boxes float32 [N, M, 4] and scores float32 [N, M, C].
 
     Boxes are x1, y1, x2, y2 in pixels of the network's input; they may reach beyond it. A score is objectness times
-    class probability. The M boxes are those of the levels in turn, and of a level by anchor, row and column.
+    class probability. The M boxes are those of the levels in turn, and of a level by row, column and anchor.
     """
 
     def __init__(self, anchors: Tensor, strides: Sequence[int]) -> None:
@@ -87,12 +88,12 @@ class AnchorDecoder(nn.Module):
 
 
 def decode_boxes(values: Tensor, anchors: Tensor) -> tuple[Tensor, Tensor]:
-    """(centre, size) float [N, A, H, W, 2] in cells, of sigmoids [N, A, H, W, 4] and anchors [A, 2] in cells.
+    """(centre, size) float [N, H, W, A, 2] in cells, of sigmoids [N, H, W, A, 4] and anchors [A, 2] in cells.
 
     A centre lies from half a cell before its cell to half a cell behind it, a side from 0 to 4 times the anchor's.
     """
-    height, width = values.shape[2], values.shape[3]
+    height, width = values.shape[1], values.shape[2]
     row = torch.arange(height, device=values.device, dtype=values.dtype)
     column = torch.arange(width, device=values.device, dtype=values.dtype)
     cells = torch.stack([column.expand(height, width), row[:, None].expand(height, width)], -1)
-    return values[..., :2] * 2 - 0.5 + cells, (values[..., 2:] * 2) ** 2 * anchors[:, None, None]
+    return values[..., :2] * 2 - 0.5 + cells[:, :, None], (values[..., 2:] * 2) ** 2 * anchors

@@ -118,9 +118,8 @@ class Predictor:
                 rows["status"] = answers.status
                 read = np.flatnonzero(answers.status == FrameStatus.OK)
                 filled = rows[read]
-                boxes = self.rows.fill(
-                    filled, Answered(answers.start + read, answers.sizes[read], pick(answers.values, read), size)
-                )
+                values = answers.values if len(read) == len(rows) else pick(answers.values, read)  # no copy of all
+                boxes = self.rows.fill(filled, Answered(answers.start + read, answers.sizes[read], values, size))
                 rows[read] = filled
                 if box_file is not None:
                     box_file.add(answers.start, boxes)

@@ -27,6 +27,7 @@ def compile_openvino(
     """
     model = model.clone()
     model.reshape([batch_size, *list(model.input().get_partial_shape())[1:]])
+    _leave_out_resizing(model)
     properties = {
         # Unasked, OpenVINO takes bf16 where the processor has it.
         "INFERENCE_PRECISION_HINT": HINTS[precision],
@@ -37,20 +38,29 @@ def compile_openvino(
     return ov.Core().compile_model(model, "CPU", properties)
 
 
-def requests(compiled: ov.CompiledModel, count: int) -> list[Callable[[np.ndarray], Answers]]:
-    """`count` callables, uint8 frames [N, H, W, 3] -> answers [N, ...], that may run at the same time."""
+def _leave_out_resizing(model: ov.Model) -> None:
+    """Take out the step that resizes frames to the size that they have already: it would copy them."""
+    for node in model.get_ops():
+        if node.get_type_name() == "Interpolate" and node.input_value(0).partial_shape == node.output(0).partial_shape:
+            node.output(0).replace(node.input_value(0))
 
-    def classifier() -> Callable[[np.ndarray], Answers]:
+
+def requests(compiled: ov.CompiledModel, count: int, copies: bool = False) -> list[Callable[[np.ndarray], Answers]]:
+    """`count` callables, uint8 frames [N, H, W, 3] -> answers [N, ...], that may run at the same time.
+
+    Without `copies`, each call of one writes over the answers of its last call.
+    """
+
+    def answering() -> Callable[[np.ndarray], Answers]:
         request = compiled.create_infer_request()
 
         def infer(frames: np.ndarray) -> Answers:
-            outputs = request.infer({0: np.ascontiguousarray(frames)}, share_inputs=True)
-            # Copies, since the next call writes into the same memory.
-            return join_outputs([outputs[number].copy() for number in range(len(outputs))])
+            outputs = request.infer({0: np.ascontiguousarray(frames)}, share_inputs=True, share_outputs=not copies)
+            return join_outputs([outputs[number] for number in range(len(outputs))])
 
         return infer
 
-    return [classifier() for _ in range(count)]
+    return [answering() for _ in range(count)]
 
 
 def read_openvino(path: Path) -> tuple[ov.Model, Metadata]:

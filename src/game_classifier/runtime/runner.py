@@ -65,7 +65,8 @@ class Runner:
     def workers(self, count: int, batch_size: int) -> list[Infer]:
         """`count` callables, one for each thread of the caller; each runs in that thread alone.
 
-        Each call takes exactly `batch_size` frames of the network's size.
+        Each call takes exactly `batch_size` frames of the network's size. What it returns may change with the next
+        call of the same one: a detector's scores are megabytes, which would take as long to copy as to look through.
         """
         return self.make_workers(count, batch_size)
 
@@ -174,11 +175,12 @@ def _load_openvino(path: Path, device: torch.device, precision: str, threads: in
     model, metadata = openvino_file.read_openvino(path)
     wanted = _choose_precision(path, metadata, precision)
     compiled = openvino_file.compile_openvino(model, wanted, threads)
+    (infer,) = openvino_file.requests(compiled, 1, copies=True)
 
     def make_workers(count: int, batch_size: int) -> list[Infer]:
         return openvino_file.requests(openvino_file.compile_openvino(model, wanted, count, count, batch_size), count)
 
-    return metadata, openvino_file.running_precision(compiled), openvino_file.requests(compiled, 1)[0], make_workers
+    return metadata, openvino_file.running_precision(compiled), infer, make_workers
 
 
 def _choose_precision(path: Path, metadata: Metadata, wanted: str) -> str:

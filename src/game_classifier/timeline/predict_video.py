@@ -193,4 +193,4 @@ def _scores(sample: Sample) -> tuple[np.ndarray, np.ndarray | None]:
 
 
 def _answer(runner: Runner, infer: Infer, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    return runner.split(infer(frames))
+    return runner.split(infer(frames).copy())  # they wait for their turn while the next frames are answered

@@ -25,7 +25,7 @@ LEAST_SIDE = 1e-6  # of a found box in cells: CIoU divides its width by its heig
 def anchor_loss(
     outputs: Sequence[Tensor], targets: Targets, anchors: Tensor, strides: Sequence[int], num_classes: int
 ) -> Tensor:
-    """The loss, float32 [], of each level's outputs [N, A, H, W, 5 + C].
+    """The loss, float32 [], of each level's outputs [N, H, W, A, 5 + C].
 
     `anchors` float [levels, A, 2] are in cells of their level.
     """
@@ -36,7 +36,7 @@ def anchor_loss(
         boxes.append(box)
         objects.append(weight * objectness)
         classes.append(label)
-    pixels = outputs[0].shape[2] * outputs[0].shape[3] * strides[0] ** 2
+    pixels = outputs[0].shape[1] * outputs[0].shape[2] * strides[0] ** 2
     return (
         FRAMES_A_STEP
         * (3 / levels)
@@ -46,11 +46,11 @@ def anchor_loss(
 
 def _level_loss(output: Tensor, targets: Targets, anchors: Tensor, num_classes: int) -> tuple[Tensor, Tensor, Tensor]:
     """Mean losses of boxes, objectness and classes at one level."""
-    _, count, height, width, values = output.shape
+    _, height, width, count, values = output.shape
     scale = torch.tensor([width, height, width, height], device=output.device)
     wanted = targets.box * scale  # in cells
     matches = match(wanted, anchors, height, width)
-    places = ((targets.frame[matches.target] * count + matches.anchor) * height + matches.row) * width + matches.column
+    places = ((targets.frame[matches.target] * height + matches.row) * width + matches.column) * count + matches.anchor
     flat = output.reshape(-1, values)
     # Not flat[places]: the gradient of that is added up by several threads in any order, so no training would repeat.
     found = flat.index_select(0, places)
