@@ -40,9 +40,8 @@ def main() -> int:
     sampling = Sampling(arguments.interval, arguments.frames)
     smoothing = Smoothing(game_length=arguments.game_length)
     weights, region = arguments.weights.absolute(), arguments.region and arguments.region.absolute()
-    if arguments.runtime == "auto":
-        weights = weights if arguments.precision != "auto" else fastest_file(weights, "auto")
-        region = region and fastest_file(region, "auto")
+    if arguments.runtime == "auto" and arguments.precision == "auto":
+        weights, region = fastest_file(weights, "auto"), region and fastest_file(region, "auto")
     threads = choose_threads(arguments.threads)
     job = Job(weights, arguments.precision, threads, sampling, smoothing, arguments.refuse, region)
     predictor = job.make_predictor()  # with Ray too: what is wrong with a file is told here, not by a worker
@@ -95,7 +94,8 @@ def make_parser() -> CommandParser:
         "--region",
         type=Path,
         metavar="DETECTOR",
-        help="deployed file or checkpoint of a detector with a class `game`: each frame is cut to its box first",
+        help="deployed file or checkpoint of a detector with a class `game`: each frame is cut to its box first;"
+        " --precision and --runtime hold for it too",
     )
     add("--lag", type=seconds, default=10.0, metavar="TIME", help="of a stream: time until a decision (default: 10 s)")
     add(

@@ -11,7 +11,7 @@ from conftest import CLASSES
 from videos import RATE, names_of, programme, remux, timeline_of, write_video
 
 from game_classifier.frames.decode import Preprocessing
-from game_classifier.frames.video_frame import hdr_to_sdr, video_pixels
+from game_classifier.frames.video_frame import hdr_to_sdr, region_pixels, video_pixels
 from game_classifier.timeline.clock import Clock
 from game_classifier.timeline.packets import read_pieces
 from game_classifier.timeline.sampling import GridSampler
@@ -172,10 +172,12 @@ def test_a_turned_picture_is_shown_upright(tmp_path, degrees):
     with av.open(str(path)) as container:
         frame = next(container.decode(video=0))
         pixels = video_pixels(frame, frame.rotation, Preprocessing(64, 96))
-        left_half = video_pixels(frame, frame.rotation, Preprocessing(64, 96), lambda whole, resize: whole[:, :48])
+        left = (0, 0, 48, 64)
+        left_half, region = region_pixels(frame, frame.rotation, Preprocessing(64, 96), lambda whole, resize: left)
     assert pixels[:, :40, 0].mean() > 200
     assert pixels[:, 56:, 2].mean() > 200
     assert left_half[:, :80, 0].mean() > 200  # a part is cut from the upright picture
+    assert region == left
 
 
 def test_a_turned_video_is_turned_back_while_it_is_read(tmp_path):
@@ -195,11 +197,11 @@ def test_hdr_video_is_shown_as_a_screen_shows_it(tmp_path, run, sure):
         assert video_pixels(frame, 0, Preprocessing(64, 96)).min() > 240
         looked: list[int] = []
 
-        def cut(whole, resize):  # looks at the colours of a screen, too
+        def find(whole, resize):  # looks at the colours of a screen, too
             looked.append(resize(whole, Preprocessing(8, 8)).min())
-            return whole[10:50, 20:60]
+            return 20, 10, 60, 50
 
-        assert video_pixels(frame, 0, Preprocessing(64, 96), cut).min() > 240
+        assert region_pixels(frame, 0, Preprocessing(64, 96), find)[0].min() > 240
         assert looked[0] > 240
     write_video(tmp_path / "games.mkv", programme(PARTS), pixels="yuv420p10le", options=colours)
     assert predict(run, sure, tmp_path / "games.mkv", tmp_path / "out").status == 0

@@ -1,123 +1,45 @@
 """--region: the frame is cut to the game's box, exactly, before it is classified; without a box it is whole."""
 
+import base64
+import io
+import json
+import re
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import CLASSES, random_detector
+from conftest import CLASSES, ROOT, contents, random_detector
 from PIL import Image
-from videos import names_of, picture, timeline_of, write_video
+from stream_frames import NAMES, PLACES, SIZE, SQUASH, seeing_games, stream_frame, with_answer
+from videos import names_of, timeline_of, write_video
 
-from game_classifier.frames.decode import Preprocessing, resize_frame
+from game_classifier.config import GateConfig
+from game_classifier.deploy.export import convert
+from game_classifier.deploy.gate import GateFrames
+from game_classifier.frames.decode import FrameStatus
+from game_classifier.lists.box_list import without_boxes
+from game_classifier.models.checkpoint import load_checkpoint
+from game_classifier.runtime import fastest
 from game_classifier.runtime.runner import load_runner
 from game_classifier.timeline import predict_videos, region
+from game_classifier.timeline.answers import Sample
 from game_classifier.timeline.follow import Following, follow
 from game_classifier.timeline.hmm import Smoothing
 from game_classifier.timeline.predict_video import Sampling, VideoPredictor
 from game_classifier.timeline.region import Region
+from game_classifier.timeline.sample_file import open_samples
 from game_classifier.timeline.source import Source
 
 SCRIPT = "src/predict_stream.py"
-NAMES = ("webcam", "game", "chat")
-GAME = NAMES.index("game")
-SIZE = Preprocessing(64, 64, "letterbox", (0.0,) * 3, (1.0,) * 3)
-STREAM = (320, 180)  # width, height
-PLACES = ((40, 20, 240, 140), (100, 60, 300, 170))  # of the game, as its box; x1 y1 x2 y2
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory) -> Path:
     return random_detector(tmp_path_factory.mktemp("region") / "random.pth", SIZE, NAMES)
-
-
-def with_answer(runner, infer, preprocessing=SIZE):
-    """The runner with other answers."""
-    return replace(
-        runner, preprocessing=preprocessing, infer=infer, make_workers=lambda count, batch_size: [infer] * count
-    )
-
-
-def planted(*found: tuple[tuple[float, float, float, float], str, float]):
-    """A network that always finds these boxes, in pixels of its frame, of a class and with a score."""
-    boxes = np.array([[box for box, _, _ in found]], np.float32)
-    scores = np.zeros((1, len(found), len(NAMES)), np.float32)
-    for number, (_, name, score) in enumerate(found):
-        scores[0, number, NAMES.index(name)] = score
-    return lambda frames: (boxes, scores)
-
-
-def cut_of(weights, infer, preprocessing=SIZE):
-    (cut,) = Region(with_answer(load_runner(weights), infer, preprocessing)).cuts(1)
-    return cut
-
-
-FRAME = np.random.default_rng(0).integers(0, 255, (STREAM[1], STREAM[0], 3), dtype=np.uint8)
-
-
-def on_network(box, preprocessing):
-    """A box of FRAME in pixels of the network's frame."""
-    x1, y1, x2, y2 = box
-    if preprocessing.resize == "squash":
-        return x1 / 5, y1 * 64 / 180, x2 / 5, y2 * 64 / 180
-    return x1 / 5, y1 / 5 + 14, x2 / 5, y2 / 5 + 14  # 64 x 36 with 14 black rows above and below
-
-
-@pytest.mark.parametrize("resize", ["letterbox", "squash"])
-def test_the_cut_is_exact_and_at_full_resolution(weights, resize):
-    size = replace(SIZE, resize=resize)
-    best, other = (on_network(box, size) for box in PLACES)
-    cut = cut_of(weights, planted((other, "game", 0.6), (best, "game", 0.9), ((0, 0, 64, 64), "chat", 0.99)), size)
-    part = cut(FRAME, resize_frame)
-    x1, y1, x2, y2 = PLACES[0]
-    assert np.array_equal(part, FRAME[y1:y2, x1:x2])
-    assert part.flags.c_contiguous
-
-
-def test_without_a_good_box_of_the_game_the_frame_stays_whole(weights):
-    box = on_network(PLACES[0], SIZE)
-    beside = (0, 0, 64, 13)  # on the black rows
-    thin = (10, 20, 10.01, 40)
-    for found in ((box, "game", 0.49), (box, "webcam", 0.9), (beside, "game", 0.9), (thin, "game", 0.9)):
-        assert cut_of(weights, planted(found))(FRAME, resize_frame) is FRAME
-    # The next best box of the game is taken then.
-    x1, y1, x2, y2 = PLACES[0]
-    cut = cut_of(weights, planted((beside, "game", 0.9), (thin, "game", 0.8), (box, "game", 0.7)))
-    assert np.array_equal(cut(FRAME, resize_frame), FRAME[y1:y2, x1:x2])
-
-
-def test_the_detector_sees_one_frame_of_its_own_size(weights):
-    seen = []
-
-    def infer(frames):
-        seen.append(frames)
-        return planted((on_network(PLACES[0], SIZE), "game", 0.9))(frames)
-
-    cut_of(weights, infer)(FRAME, resize_frame)
-    assert np.array_equal(seen[0], resize_frame(FRAME, SIZE)[None])
-
-
-def stream_frame(class_index: int, place: int | None) -> np.ndarray:
-    """A frame of a game; in a white page at `place` of PLACES, or alone."""
-    if place is None:
-        return picture(class_index, 0, STREAM)
-    x1, y1, x2, y2 = PLACES[place]
-    frame = np.full((STREAM[1], STREAM[0], 3), 255, np.uint8)
-    frame[y1:y2, x1:x2] = picture(class_index, 0, (x2 - x1, y2 - y1))
-    return frame
-
-
-SQUASH = replace(SIZE, resize="squash")
-
-
-def seeing_games(frames):
-    """A perfect detector of `stream_frame`: what is not white; of a game alone it sees nothing."""
-    dark = frames[0].min(-1) < 200
-    rows, columns = np.flatnonzero(dark.any(1)), np.flatnonzero(dark.any(0))
-    if len(rows) in (0, 64) or len(columns) in (0, 64):
-        return planted(((0, 0, 1, 1), "game", 0.0))(frames)
-    return planted(((columns[0], rows[0], columns[-1] + 1, rows[-1] + 1), "game", 0.9))(frames)
 
 
 PARTS = [(0, 0, 8), (1, 1, 8), (2, None, 8)]  # class, place, seconds
@@ -156,10 +78,68 @@ def test_the_games_of_a_stream_are_classified_in_their_region(tmp_path, run, sur
         "runtime": "PyTorch",
         "precision": "fp32",
         "least_score": 0.5,
+        "least_side": 0.2,
     }
     one = (tmp_path / "out" / "timeline.npy").read_bytes()
     assert run(SCRIPT, *options[:-1], tmp_path / "again", "--region", weights, "--threads", 1).status == 0
     assert (tmp_path / "again" / "timeline.npy").read_bytes() == one
+
+
+def regions_of(folder) -> list[tuple[int, ...]]:
+    """Of each row of timeline.npy."""
+    return np.load(folder / "timeline.npy", allow_pickle=False)[["x1", "y1", "x2", "y2"]].tolist()
+
+
+def near(place):
+    """Whether a region is this one of PLACES; a pixel of the 64 that `seeing_games` looks at is 5 wide."""
+    return lambda region: np.abs(np.subtract(region, PLACES[place])).max() <= 6
+
+
+def pictures_of(folder: Path) -> list[Image.Image]:
+    """The small pictures of a page."""
+    found = re.findall(r'image/jpeg;base64,([^"]+)"', (folder / "timeline.html").read_text("utf-8"))
+    return [Image.open(io.BytesIO(base64.b64decode(each))) for each in found]
+
+
+def outlined(picture: Image.Image, place: int) -> bool:
+    """Whether a small picture has a yellow outline at this one of PLACES."""
+    x1, y1, _, y2 = np.array(PLACES[place]) // 2  # 160 x 90
+    edge = np.asarray(picture)[y1 + 10 : y2 - 10, x1 - 3 : x1 + 4].astype(int)
+    yellow = edge[..., :2].min(-1) - edge[..., 2]
+    return yellow.max(1).mean() > 80
+
+
+def test_timeline_npy_and_the_page_tell_where_the_game_was(tmp_path, run, sure, weights, video, planting):
+    options = ("-w", sure, "--input", video, "--save", tmp_path)
+    assert run(SCRIPT, *options).status == 0
+    before = np.load(tmp_path / "timeline.npy").dtype
+    assert run(SCRIPT, *options, "--region", weights).status == 0
+    after = np.load(tmp_path / "timeline.npy").dtype
+    assert after.descr == [*before.descr, *((name, "<i4") for name in ("x1", "y1", "x2", "y2"))]
+    regions = regions_of(tmp_path)  # every 2 s
+    assert len(regions) == 12
+    assert all(map(near(0), regions[:4]))
+    assert all(map(near(1), regions[4:8]))
+    assert regions[8:] == [(0, 0, 0, 0)] * 4  # nothing was found
+    assert "random.pth, found in 8 of them, outlined below" in (tmp_path / "timeline.html").read_text("utf-8")
+    shown = [[outlined(picture, place) for place in (0, 1)] for picture in pictures_of(tmp_path)]
+    assert shown == [[True, False], [False, True], [False, False]]
+
+
+def test_a_turned_video_has_the_region_of_its_upright_frames(tmp_path, run, sure, weights, planting):
+    stored = np.rot90(stream_frame(0, 0), -1)
+    video = write_video(tmp_path / "turned.mp4", [stored] * 20, rotation=90)
+    assert run(SCRIPT, "-w", sure, "--input", video, "--save", tmp_path, "--region", weights).status == 0
+    assert all(map(near(0), regions_of(tmp_path)))
+    (picture,) = pictures_of(tmp_path)
+    assert outlined(picture, 0)
+
+
+def test_a_frame_that_is_damaged_has_no_region(tmp_path):
+    with open_samples(tmp_path, 3, regions=True) as samples:
+        samples.add(Sample(0.0, FrameStatus.OK, np.float32([0.5, 0.3, 0.2]), region=(1, 2, 3, 4)))
+        samples.add(Sample(2.0, FrameStatus.CORRUPT))
+        assert samples.rows()[["x1", "y1", "x2", "y2"]].tolist() == [(1, 2, 3, 4), (0, 0, 0, 0)]
 
 
 def test_many_videos_are_cut_too(tmp_path, run, sure, weights, video, planting):
@@ -177,6 +157,7 @@ def test_a_stream_that_is_followed_is_cut_too(tmp_path, sure, weights, video):
     follow(predictor, Source(str(video)), tmp_path, Following(3.0, 0.0), told.append)
     assert [each["class"] for each in told[:-1]] == list(CLASSES)
     assert timeline_of(tmp_path)["region"]["model"] == str(weights)
+    assert [sum(map(near(place), regions_of(tmp_path))) for place in (0, 1)] == [8, 8]  # every second
 
 
 def test_another_region_makes_a_finished_timeline_again(tmp_path, run, sure, weights, monkeypatch):
@@ -197,8 +178,10 @@ def test_another_region_makes_a_finished_timeline_again(tmp_path, run, sure, wei
     assert not is_kept()
     assert is_kept()
     assert not is_kept("--region", weights)
-    monkeypatch.setattr(region, "LEAST_SCORE", 0.6)
-    assert not is_kept("--region", weights)
+    for limit in ("LEAST_SCORE", "LEAST_SIDE"):
+        monkeypatch.setattr(region, limit, 0.6)
+        assert not is_kept("--region", weights)
+        assert is_kept("--region", weights)
 
 
 def test_a_timeline_from_before_there_were_regions_is_kept(tmp_path, run, sure):
@@ -209,6 +192,38 @@ def test_a_timeline_from_before_there_were_regions_is_kept(tmp_path, run, sure):
     path.write_text(path.read_text("utf-8").replace('"region": null,', ""), encoding="utf-8")
     assert "region" not in timeline_of(tmp_path / "out")
     assert "already finished" in run(SCRIPT, *options).out
+
+
+def test_a_timeline_from_before_there_was_a_least_size_is_made_again(tmp_path, run, sure, weights):
+    video = write_video(tmp_path / "a.mp4", (stream_frame(0, None) for _ in range(20)))
+    options = ("-w", sure, "--input", video, "--save", tmp_path / "out", "--region", weights)
+    assert run(SCRIPT, *options).status == 0
+    values = timeline_of(tmp_path / "out")
+    del values["region"]["least_side"]
+    (tmp_path / "out" / "timeline.json").write_text(json.dumps(values), encoding="utf-8")
+    assert "already finished" not in run(SCRIPT, *options).out
+
+
+def test_precision_and_runtime_hold_for_the_detector_too(tmp_path, run, sure, weights, monkeypatch):
+    video = write_video(tmp_path / "a.mp4", (stream_frame(0, 0) for _ in range(20)))
+    options = ("-w", sure, "--input", video, "--save", tmp_path / "out", "--region", weights)
+    assert run(SCRIPT, *options, "--precision", "bf16").status == 0
+    timeline = timeline_of(tmp_path / "out")
+    assert (timeline["precision"], timeline["region"]["precision"]) == ("bf16", "bf16")
+
+    asked: list[Path] = []
+    monkeypatch.setattr(fastest, "fastest_file", lambda path, device: asked.append(path) or path)
+    for more, expected in (((), [sure, weights]), (("--precision", "fp32"), []), (("--runtime", "file"), [])):
+        asked.clear()
+        assert run(SCRIPT, *options, *more).status == 0
+        assert asked == expected
+
+    frames = GateFrames(stream_frame(0, 0)[None, :64, :64], without_boxes(1))
+    loose = GateConfig(fp32_difference=0.1, fp32_box_difference=10)  # the steep network enlarges rounding
+    (deployed,) = convert(load_checkpoint(weights), tmp_path / "deploy", frames, formats=["pt"], limits=loose).files
+    assert run(SCRIPT, *options[:-1], deployed, "--precision", "bf16").error == (
+        f"{deployed}: holds a network in fp32; leave --precision out, or give a file in bf16"
+    )
 
 
 def test_wrong_use_is_one_line(tmp_path, run, sure, trained, detector, weights, video):
@@ -233,6 +248,29 @@ def test_a_detector_in_place_of_the_classifier_is_one_line_with_each_engine(tmp_
     )
 
 
+@pytest.mark.slow
+def test_ray_makes_the_same_files(tmp_path, sure, weights, monkeypatch):
+    """A random detector finds some box on most frames."""
+    pytest.importorskip("ray")
+    monkeypatch.setenv("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+    (tmp_path / "videos").mkdir()
+    for number in range(3):
+        frames = (stream_frame((number + second // 6) % 3, second // 6) for second in range(12) for _ in range(10))
+        write_video(tmp_path / "videos" / f"{number}.mp4", frames)
+
+    def made(save: Path, *more: object) -> dict[str, bytes]:
+        options = ("-w", sure, "--region", weights, "--input", tmp_path / "videos", "--save", save, *more)
+        command = [sys.executable, ROOT / SCRIPT, *options, "--threads", 1, "--precision", "bf16"]
+        subprocess.run([str(part) for part in command], check=True, capture_output=True)
+        return contents(save)
+
+    local = made(tmp_path / "local")
+    assert made(tmp_path / "ray", "--engine", "ray") == local
+    assert len([name for name in local if name.endswith("timeline.json")]) == 3
+    assert any(x2 > 0 for number in range(3) for *_, x2, _ in regions_of(tmp_path / "ray" / f"{number}.mp4"))
+    assert timeline_of(tmp_path / "ray" / "0.mp4")["region"]["precision"] == "bf16"
+
+
 def test_ray_workers_get_the_region(tmp_path, sure, weights, monkeypatch):
     """As Ray would start them: from the job alone."""
 
@@ -247,32 +285,3 @@ def test_ray_workers_get_the_region(tmp_path, sure, weights, monkeypatch):
     outcome = predict_videos.predict_videos_with_ray({"a": video}, tmp_path / "out", job)
     assert (outcome.made, outcome.complaints) == (1, ())
     assert timeline_of(tmp_path / "out" / "a")["region"]["model"] == str(weights)
-
-
-def test_the_region_s_gain_and_cost_on_a_list(tmp_path, run, sure, weights, monkeypatch):
-    """Nine frames in a page, more than one batch, and one alone."""
-    lines = []
-    for number in range(10):
-        frame = stream_frame(number % 3, None if number == 9 else number % 2)
-        Image.fromarray(frame).save(tmp_path / f"{number}.png")
-        lines.append(f"{number}.png {sorted(CLASSES).index(CLASSES[number % 3])}\n")
-    (tmp_path / "stream.txt").write_text("".join(lines))
-    monkeypatch.setattr(region, "load_runner", lambda path: with_answer(load_runner(path), seeing_games, SQUASH))
-    options = ("-w", sure, "--region", weights, "--input", tmp_path / "stream.txt")
-    done = run("scripts/measure_region.py", *options)
-    assert done.status == 0, done.err
-    assert "10 frames; the game's region was found in 9 of them (90.00%)" in done.out
-    cells = {
-        row.split("|")[1].strip(): row.split("|")[2].strip()
-        for row in done.out.splitlines()
-        if "%" in row and "|" in row
-    }
-    assert cells["cut to the region"] == "100.00%"
-    assert float(cells["whole"].rstrip("%")) < 100
-
-    (tmp_path / "3.png").write_bytes(b"no image")
-    assert run("scripts/measure_region.py", *options).error == (
-        f"{tmp_path}/stream.txt:4: {tmp_path}/3.png cannot be read (not_an_image); take the line out"
-    )
-    (tmp_path / "stream.txt").write_text("0.png\n")
-    assert "no class index after the path" in run("scripts/measure_region.py", *options).error

@@ -13,13 +13,21 @@ WHITE_NITS = 203  # of the white of a page or a HUD in HDR video, ITU-R BT.2408
 TO_BT709 = np.array([[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]], np.float32)
 
 Resize = Callable[[np.ndarray, Preprocessing], np.ndarray]  # uint8 [H, W, 3] -> uint8 [height, width, 3]
-Cut = Callable[[np.ndarray, Resize], np.ndarray]  # a whole frame, and how it is resized to be looked at -> a part of it
+Rectangle = tuple[int, int, int, int]  # x1, y1, x2, y2 in pixels of an upright frame
+Find = Callable[[np.ndarray, Resize], Rectangle | None]  # a frame, and how it is resized for looking -> a part of it
 
 
-def video_pixels(
-    frame: av.VideoFrame, rotation: int, preprocessing: Preprocessing, cut: Cut | None = None
-) -> np.ndarray:
-    """Convert a decoded frame of any pixel format to uint8 RGB [height, width, 3]; `cut` takes a part of it first.
+def video_pixels(frame: av.VideoFrame, rotation: int, preprocessing: Preprocessing) -> np.ndarray:
+    """Convert a decoded frame as `region_pixels` does, all of it."""
+    return region_pixels(frame, rotation, preprocessing, None)[0]
+
+
+def region_pixels(
+    frame: av.VideoFrame, rotation: int, preprocessing: Preprocessing, find: Find | None
+) -> tuple[np.ndarray, Rectangle | None]:
+    """Convert what `find` finds of a decoded frame of any pixel format to uint8 RGB [height, width, 3]; return both.
+
+    Where nothing is found, the whole frame is converted, and the rectangle is None.
 
     `rotation` is what PyAV reads from the display matrix: the degrees by which players turn the frame, against the
     clock. HDR10 becomes SDR: what is brighter than the white of a page is cut. HLG stays as it is, because it is made
@@ -37,7 +45,16 @@ def video_pixels(
         resized = resize_frame(whole, size)
         return hdr_to_sdr(resized) if frame.color_trc == PQ else resized  # less work than for the whole frame
 
-    return resize(cut(pixels, resize) if cut else pixels, preprocessing)
+    region = find(pixels, resize) if find else None
+    return resize(cut_out(pixels, region), preprocessing), region
+
+
+def cut_out(pixels: np.ndarray, region: Rectangle | None) -> np.ndarray:
+    """The region of a frame [H, W, 3], contiguous; the very same frame without one."""
+    if region is None:
+        return pixels
+    x1, y1, x2, y2 = region
+    return np.ascontiguousarray(pixels[y1:y2, x1:x2])
 
 
 def hdr_to_sdr(pixels: np.ndarray) -> np.ndarray:

@@ -63,10 +63,15 @@ def clock(seconds: float) -> str:
 def _summary(values: dict[str, Any], rows: np.ndarray) -> list[tuple[str, str]]:
     video = values["video"]
     unread = int((rows["status"] != 0).sum())
+    region = []
+    if values.get("region"):
+        network = PurePath(values["region"]["model"]).name
+        region = [("Game's region", f"{network}, found in {int((rows['x2'] > 0).sum())} of them, outlined below")]
     return [
         ("Video", values["identity"]["path"]),
         ("Length", f"{clock(values['duration'])}, {video['width']}x{video['height']}, {video['codec']}"),
         ("Frames looked at", f"{len(rows)}" + (f", {unread} of them damaged" if unread else "")),
+        *region,
         ("Network", f"{PurePath(values['model']).name}, {values['runtime']} in {values['precision']}"),
         ("A game is taken to last", clock(values["smoothing"]["game_length"])),
     ]

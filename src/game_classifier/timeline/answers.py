@@ -5,20 +5,23 @@ import io
 import queue
 import threading
 from collections.abc import Callable, Container, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import av
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from game_classifier.frames.decode import FrameError, FrameStatus, Preprocessing
-from game_classifier.frames.video_frame import Cut, video_pixels
+from game_classifier.frames.video_frame import Find, Rectangle, region_pixels, video_pixels
 from game_classifier.pages.page import THUMBNAIL, THUMBNAIL_QUALITY
+from game_classifier.tasks.detection.geometry import pictures
 from game_classifier.timeline.clock import Gap
 from game_classifier.timeline.decode import Look, look_at
 from game_classifier.timeline.packets import Piece
 
 BATCH_SIZE = 8  # always full (black where frames are missing), so that an answer depends on its frame alone
+OUTLINE = (255, 210, 0)  # of the region on a small picture
 SECONDS_BETWEEN_CHECKS = 0.2  # whether the caller has stopped
 SECONDS_TO_END = 2.0  # that the reader gets; it may wait for a pipe that sends nothing
 
@@ -32,6 +35,7 @@ class Sample:
     probabilities: np.ndarray | None = None  # float32 [C]; None unless the status is OK
     known: float | None = None  # probability that the frame shows one of the classes; None: the network cannot tell
     picture: bytes | None = field(default=None, repr=False)  # a small JPEG, where one was asked for
+    region: Rectangle | None = None  # the part that was classified; None: the whole frame
 
 
 # Frames uint8 [N, H, W, 3] -> (probabilities float32 [N, C], known float32 [N] or None)
@@ -43,7 +47,7 @@ class Networks:
     """What one thread runs, and no other thread meanwhile."""
 
     answer: Answer
-    cut: Cut | None = None  # to the part of a frame that is classified; None: the whole frame
+    find: Find | None = None  # the part of a frame that is classified; None: the whole frame
 
 
 class _Stopped(Exception):
@@ -146,7 +150,7 @@ class _Worker:
         self.line = line
         self.networks = networks
         self.frames: list[np.ndarray] = []
-        self.waiting: list[tuple[int, list[tuple[Look, FrameStatus, bytes | None]]]] = []
+        self.waiting: list[tuple[int, list[Sample]]] = []
 
     def run(self) -> None:
         torch.set_num_threads(1)
@@ -163,31 +167,25 @@ class _Worker:
             if len(self.frames) >= BATCH_SIZE:
                 self.flush()
 
-    def prepare(self, look: Look, piece: Piece) -> tuple[Look, FrameStatus, bytes | None]:
+    def prepare(self, look: Look, piece: Piece) -> Sample:
+        """The sample of a look, but for its answer; its frame waits in `self.frames` if the status is OK."""
         if look.frame is None:
-            return look, FrameStatus.CORRUPT, None
+            return Sample(look.time, FrameStatus.CORRUPT)
         rotation = piece.group.codec.rotation
         try:
-            self.frames.append(video_pixels(look.frame, rotation, self.line.preprocessing, self.networks.cut))
+            pixels, region = region_pixels(look.frame, rotation, self.line.preprocessing, self.networks.find)
         except FrameError as error:
-            return look, error.status, None
+            return Sample(look.time, error.status)
+        self.frames.append(pixels)
         picture = None
         if look.time in self.line.pictures:
-            data = io.BytesIO()
-            Image.fromarray(video_pixels(look.frame, rotation, THUMBNAIL)).save(data, "JPEG", quality=THUMBNAIL_QUALITY)
-            picture = data.getvalue()
-        return look, FrameStatus.OK, picture
+            picture = _thumbnail(look.frame, rotation, region)
+        return Sample(look.time, FrameStatus.OK, picture=picture, region=region)
 
     def flush(self) -> None:
-        answers = iter(self.answers())
-        for number, looks in self.waiting:
-            samples: list[Sample | Gap] = []
-            for look, status, picture in looks:
-                if status != FrameStatus.OK:
-                    samples.append(Sample(look.time, status))
-                else:
-                    samples.append(Sample(look.time, status, *next(answers), picture))
-            self.line.done.put((number, samples))
+        answers = self.answers()
+        for number, samples in self.waiting:
+            self.line.done.put((number, [_answered(sample, answers) for sample in samples]))
         self.frames, self.waiting = [], []
 
     def answers(self) -> Iterator[tuple[np.ndarray, float | None]]:
@@ -199,3 +197,23 @@ class _Worker:
             probabilities, known = self.networks.answer(batch)
             for row in range(len(taken)):
                 yield probabilities[row], None if known is None else float(known[row])
+
+
+def _thumbnail(frame: av.VideoFrame, rotation: int, region: Rectangle | None) -> bytes:
+    """A small JPEG of a whole frame, with the outline of its region."""
+    picture = Image.fromarray(video_pixels(frame, rotation, THUMBNAIL))
+    if region:
+        size = (frame.width, frame.height) if round(rotation / 90) % 2 else (frame.height, frame.width)
+        left, top, width, height = pictures(np.array([size]), THUMBNAIL)[0].tolist()
+        x1, y1, x2, y2 = np.multiply(region, (width / size[1], height / size[0]) * 2) + (left, top) * 2
+        ImageDraw.Draw(picture).rectangle((x1, y1, x2 - 1, y2 - 1), outline=OUTLINE, width=2)
+    data = io.BytesIO()
+    picture.save(data, "JPEG", quality=THUMBNAIL_QUALITY)
+    return data.getvalue()
+
+
+def _answered(sample: Sample, answers: Iterator[tuple[np.ndarray, float | None]]) -> Sample:
+    if sample.status != FrameStatus.OK:
+        return sample
+    probabilities, known = next(answers)
+    return replace(sample, probabilities=probabilities, known=known)

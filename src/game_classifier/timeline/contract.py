@@ -19,12 +19,14 @@ from game_classifier.timeline.segments import Segment
 FORMAT = "game_classifier.timeline"
 FORMAT_VERSION = 1
 UNKNOWN_NAME = "unknown"
+REGION = ("x1", "y1", "x2", "y2")  # fields of a row: the part of the frame that was classified, zeros for all of it
 
 
-def row_type(classes: int) -> np.dtype:
-    """The dtype of a row of timeline.npy."""
+def row_type(classes: int, regions: bool = False) -> np.dtype:
+    """The dtype of a row of timeline.npy; with `regions`, the fields of REGION too."""
     fields = [("time", "f8"), ("pred", "i4"), ("score", "f4"), ("status", "u1"), ("known", "f4")]
-    return np.dtype([*fields, ("state", "i4"), ("confidence", "f4"), ("probs", "f4", (classes,))])
+    fields += [("state", "i4"), ("confidence", "f4"), ("probs", "f4", (classes,))]
+    return np.dtype(fields + ([(name, "i4") for name in REGION] if regions else []))
 
 
 def to_dict(segments: Sequence[Segment], gaps: Sequence[Gap], names: Sequence[str]) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from game_classifier.timeline.hmm import FixedLag
 from game_classifier.timeline.identity import describe, frame_rate
 from game_classifier.timeline.packets import Piece, read_pieces
 from game_classifier.timeline.predict_video import VideoPredictor
-from game_classifier.timeline.sample_file import SampleFile, open_samples
+from game_classifier.timeline.sample_file import SampleFile
 from game_classifier.timeline.sampling import GridSampler, Sampler
 from game_classifier.timeline.segments import Segment
 from game_classifier.timeline.source import Source, video_streams
@@ -68,7 +68,7 @@ def follow(predictor: VideoPredictor, source: Source, folder: Path, following: F
     pieces = _pieces(source, sampler, clock, video, following.patience)
     origin = predictor.origin | {"identity": {"path": source.name}} | predictor.files()
     interrupted = False
-    with open_samples(folder, len(predictor.runner.class_names)) as samples:
+    with predictor.open_samples(folder) as samples:
         decisions = _Decisions(predictor, following.lag, samples, tell)
 
         def save(segments: list[Segment], end: float, ended: bool) -> None:

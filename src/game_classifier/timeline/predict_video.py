@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -55,9 +56,11 @@ class VideoPredictor:
         smoothing = replace(smoothing, even=even_known(runner, refuse))
         self.region = region
         self.workers = [
-            Networks(partial(_answer, runner, infer), cut)
-            for infer, cut in zip(
-                runner.workers(threads, BATCH_SIZE), region.cuts(threads) if region else [None] * threads, strict=True
+            Networks(partial(_answer, runner, infer), find)
+            for infer, find in zip(
+                runner.workers(threads, BATCH_SIZE),
+                region.finders(threads) if region else [None] * threads,
+                strict=True,
             )
         ]
         self.sampling = sampling
@@ -80,6 +83,10 @@ class VideoPredictor:
         region = self.region and self.region.origin | {"model": str(self.region.runner.source)}
         return {"model": str(self.runner.source), "region": region}
 
+    def open_samples(self, folder: Path) -> AbstractContextManager[SampleFile]:
+        """A new file in `folder` for the rows of timeline.npy."""
+        return open_samples(folder, len(self.runner.class_names), self.region is not None)
+
     def predict(self, source: Source, folder: Path) -> bool:
         """Write the timeline of `source` into `folder`; return False if it is there, made from the same video.
 
@@ -93,7 +100,7 @@ class VideoPredictor:
         make_folder(folder)
         remove_abandoned(folder)
         (folder / "timeline.json").unlink(missing_ok=True)  # it must never describe other files than those beside it
-        with open_samples(folder, len(self.runner.class_names)) as samples:
+        with self.open_samples(folder) as samples:
             first = self._read(source, samples)
             segments, pictures = self._decide(source, first, samples)
             if identify(source) != identity:

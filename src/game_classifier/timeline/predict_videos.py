@@ -18,7 +18,7 @@ class Job:
     """The settings of every worker."""
 
     weights: Path
-    precision: str
+    precision: str  # of both networks
     threads: int  # of each worker
     sampling: Sampling
     smoothing: Smoothing
@@ -28,7 +28,7 @@ class Job:
     def make_predictor(self) -> VideoPredictor:
         """Load the networks; InputError as of VideoPredictor and Region."""
         runner = load_runner(self.weights, "auto", self.precision)
-        region = Region(load_runner(self.region)) if self.region else None
+        region = Region(load_runner(self.region, "auto", self.precision)) if self.region else None
         return VideoPredictor(runner, self.threads, self.sampling, self.smoothing, self.refuse, region)
 
 

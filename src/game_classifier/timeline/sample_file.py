@@ -9,15 +9,15 @@ import numpy as np
 
 from game_classifier.frames.decode import FrameStatus
 from game_classifier.timeline.answers import Sample
-from game_classifier.timeline.contract import row_type
+from game_classifier.timeline.contract import REGION, row_type
 from game_classifier.timeline.hmm import UNKNOWN
 
 
 class SampleFile:
     """Rows of timeline.npy, in a file without a name that is gone when it is closed."""
 
-    def __init__(self, folder: Path, classes: int) -> None:
-        self.type = row_type(classes)
+    def __init__(self, folder: Path, classes: int, regions: bool) -> None:
+        self.type = row_type(classes, regions)
         self.classes = classes
         self.count = 0
         self.file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - open_samples closes it
@@ -31,6 +31,8 @@ class SampleFile:
             row["probs"] = sample.probabilities
             row["pred"], row["score"] = sample.probabilities.argmax(), sample.probabilities.max()
             row["known"] = np.nan if sample.known is None else sample.known
+        for name, value in zip(REGION, sample.region or (), strict=False):
+            row[name] = value
         self.file.write(row.tobytes())
         self.count += 1
 
@@ -48,9 +50,9 @@ class SampleFile:
 
 
 @contextmanager
-def open_samples(folder: Path, classes: int) -> Iterator[SampleFile]:
-    """A new file in `folder`; an OSError, as of a full disk, names timeline.npy."""
-    samples = SampleFile(folder, classes)
+def open_samples(folder: Path, classes: int, regions: bool) -> Iterator[SampleFile]:
+    """A new file in `folder`; an OSError, as of a full disk, names timeline.npy. Arguments as of `row_type`."""
+    samples = SampleFile(folder, classes, regions)
     try:
         with samples.file:
             yield samples
