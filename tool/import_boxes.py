@@ -7,7 +7,8 @@
 
 Writes the list, and annotations.txt and lists.json beside it; new class names are appended. Images stay where they are.
 The label file of .../images/NAME.jpg is .../labels/NAME.txt; without a folder "images" it is beside the image. A label
-file that exists with other boxes is never overwritten. YOLO's label files are used as they are.
+file that exists with other boxes is never overwritten, nor is another file of YOLO or VOC. YOLO's label files are used
+as they are.
 """
 
 from argparse import Namespace
@@ -70,8 +71,12 @@ def import_pictures(arguments: Namespace) -> None:
         class_names, pictures = read_voc(source, images, known)
     else:
         class_names, pictures = read_coco(source, images)
+    image_of: dict[Path, Path] = {}
     for picture in pictures:  # all are looked at before the first is written
         require_image_and_no_other_labels(picture, len(class_names))
+        first = image_of.setdefault(label_path(picture.path), picture.path)
+        if first is not picture.path:
+            raise InputError(f"{picture.path}: has the same label file as {first}; rename one of them, or name it once")
     for picture in pictures:
         make_folder(label_path(picture.path).parent)
         write_boxes(label_path(picture.path), picture.boxes)

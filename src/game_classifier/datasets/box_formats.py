@@ -92,17 +92,19 @@ _SIDES = ("xmin", "ymin", "xmax", "ymax")
 def read_yolo(source: Path) -> tuple[list[str], dict[str, list[Path]]]:
     """Class names, and the image files of each part that a data.yaml names; their labels are in our format already.
 
-    Raises InputError for what is not such a file and for a folder that is not there.
+    Raises InputError for what is not such a file, for classes that are not numbered from 0, and for a folder that is
+    not there.
     """
     try:
         values = yaml.safe_load(source.read_text(encoding="utf-8"))
         names = values["names"]
-        class_names = [
-            str(names[index]) for index in (sorted(names) if isinstance(names, Mapping) else range(len(names)))
-        ]
+        numbered = names if isinstance(names, Mapping) else dict(enumerate(names if isinstance(names, list) else ()))
     except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError) as error:
         what = " ".join(str(error).split())[:100]
         raise InputError(f"{source}: not a data.yaml of YOLO ({what}); it needs `names` and `train`") from None
+    if not numbered or set(numbered) != set(range(len(numbered))):  # label files count on the numbers
+        raise InputError(f"{source}: `names` must be a list, or number the classes 0, 1, 2 ... without a gap")
+    class_names = [str(numbered[index]) for index in range(len(numbered))]
     base = source.parent / str(values.get("path") or ".")
     base = base if base.exists() else source.parent  # `path` is often that of another machine
     parts = {}
@@ -161,9 +163,9 @@ def write_coco(path: Path, class_names: Sequence[str], pictures: Sequence[Pictur
 
 def write_voc(folder: Path, class_names: Sequence[str], pictures: Sequence[Picture]) -> None:
     """Write an XML file for each picture; sides are rounded to whole pixels. Two pictures of one name are an error."""
-    make_folder(folder)
     if len({each.path.stem for each in pictures}) < len(pictures):
         raise InputError(f"{folder}: some images have the same name, and Pascal VOC has one folder; rename them")
+    texts = {}
     for picture in pictures:
         root = ElementTree.Element("annotation")
         _add(root, "filename", picture.path.name)
@@ -180,7 +182,8 @@ def write_voc(folder: Path, class_names: Sequence[str], pictures: Sequence[Pictu
             for name, value in zip(_SIDES, (x1 + 1, y1 + 1, max(x2, x1 + 1), max(y2, y1 + 1)), strict=True):
                 _add(sides, name, value)
         ElementTree.indent(root)
-        write_text(folder / f"{picture.path.stem}.xml", ElementTree.tostring(root, encoding="unicode") + "\n")
+        texts[folder / f"{picture.path.stem}.xml"] = ElementTree.tostring(root, encoding="unicode") + "\n"
+    _write_new(texts)
 
 
 def write_yolo(path: Path, class_names: Sequence[str], parts: Mapping[str, Sequence[Path]]) -> None:
@@ -189,17 +192,27 @@ def write_yolo(path: Path, class_names: Sequence[str], parts: Mapping[str, Seque
     YOLO's readers take a path for relative to its list only if it begins with ./, which they then replace everywhere.
     """
     lists = {part: path.with_name(f"{path.stem}_{part}.txt").absolute() for part in parts}
+    texts = {}
     for part, images in parts.items():
         names = [_name(image, path.parent) for image in images]
         lines = (
             image.absolute() if "./" in name or name.startswith("/") else f"./{name}"
             for image, name in zip(images, names, strict=True)
         )
-        write_text(lists[part], "".join(f"{line}\n" for line in lines))
+        texts[lists[part]] = "".join(f"{line}\n" for line in lines)
     values = {"path": str(path.parent.absolute())} | {part: str(each) for part, each in lists.items()}
-    write_text(
-        path, yaml.safe_dump(values | {"names": dict(enumerate(class_names))}, allow_unicode=True, sort_keys=False)
-    )
+    values |= {"names": dict(enumerate(class_names))}
+    _write_new(texts | {path: yaml.safe_dump(values, allow_unicode=True, sort_keys=False)})
+
+
+def _write_new(texts: Mapping[Path, str]) -> None:
+    """Write all files, or none: raise InputError if one exists with other content."""
+    for path, text in texts.items():
+        if path.exists() and path.read_bytes() != text.encode(errors="surrogateescape"):
+            raise InputError(f"{path}: exists with other content; move it away, or choose another --out")
+    for path, text in texts.items():
+        make_folder(path.parent)
+        write_text(path, text)
 
 
 def _add(parent: ElementTree.Element, name: str, value: object) -> None:

@@ -1,0 +1,74 @@
+"""tool/import_boxes.py loses nothing: no other file is replaced, and no class or box is taken for another."""
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import run_script
+from PIL import Image
+
+from game_classifier.lists.label_files import label_path
+
+
+def labelled_picture(path: Path) -> Path:
+    for folder in (path.parent, label_path(path).parent):
+        folder.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (80, 40)).save(path)
+    label_path(path).write_text("1 0.5 0.5 0.5 0.5\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("form", "out", "mine"),
+    [
+        ("yolo", "data.yaml", "data.yaml"),
+        ("yolo", "data.yaml", "data_train.txt"),
+        ("yolo", "data.yaml", "data_val.txt"),
+        ("voc", "xml", "xml/b.xml"),
+    ],
+)
+def test_export_replaces_no_file_of_other_content(tmp_path, form, out, mine):
+    for name in "ab":
+        labelled_picture(tmp_path / "images" / f"{name}.png")
+    (tmp_path / "annotations.txt").write_text("ball 0\nplayer 1\n")
+    for part in ("train", "val"):
+        (tmp_path / f"{part}.txt").write_text("images/a.png\nimages/b.png\n")
+    command = ("tool/import_boxes.py", tmp_path / "train.txt", "--to", form, "--out", tmp_path / out)
+    (tmp_path / mine).parent.mkdir(exist_ok=True)
+    (tmp_path / mine).write_text("mine\n")
+    before = {path for path in tmp_path.rglob("*")}
+    outcome = run_script(*command)
+    assert outcome.status == 2
+    assert f"{tmp_path / mine}: exists with other content; move it away, or choose another --out" in outcome.error
+    assert (tmp_path / mine).read_text() == "mine\n"
+    assert {path for path in tmp_path.rglob("*")} == before  # nothing is half written
+    (tmp_path / mine).unlink()
+    assert [run_script(*command).status for _ in range(2)] == [0, 0]  # the same files may be written again
+
+
+@pytest.mark.parametrize("names", ["{1: ball, 2: player}", "{'0': ball, '1': player}", "{ball: 0, player: 1}", "ball"])
+def test_names_that_leave_a_class_open_are_an_error(tmp_path, names):
+    labelled_picture(tmp_path / "images" / "a.png")
+    (tmp_path / "data.yaml").write_text(f"train: images\nnames: {names}\n")
+    outcome = run_script("tool/import_boxes.py", tmp_path / "data.yaml", "--out", tmp_path / "out")
+    assert outcome.status == 2
+    assert "data.yaml: `names` must be a list, or number the classes 0, 1, 2 ... without a gap" in outcome.error
+    assert not (tmp_path / "out").exists()
+
+
+def test_two_images_of_one_label_file_are_an_error(tmp_path):
+    for name in ("a.png", "a.jpg"):
+        label_path(labelled_picture(tmp_path / "images" / name)).unlink()
+    values = {
+        "images": [
+            {"id": i, "file_name": f"a.{end}", "width": 80, "height": 40} for i, end in enumerate(("png", "jpg"))
+        ],
+        "categories": [{"id": 1, "name": "ball"}],
+        "annotations": [{"image_id": i, "category_id": 1, "bbox": [40 * i, 0, 8, 8]} for i in range(2)],
+    }
+    (tmp_path / "a.json").write_text(json.dumps(values))
+    images = ("--images", tmp_path / "images")
+    outcome = run_script("tool/import_boxes.py", tmp_path / "a.json", *images, "--out", tmp_path / "out" / "val.txt")
+    assert outcome.status == 2
+    assert f"a.jpg: has the same label file as {tmp_path / 'images' / 'a.png'}" in outcome.error
+    assert not list((tmp_path / "labels").iterdir())
