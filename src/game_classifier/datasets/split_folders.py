@@ -27,6 +27,8 @@ def write_split(
     `frames_sha256` changes when an image is added, removed or replaced. Raises InputError when `out` holds files
     that this tool did not make where the split should go.
     """
+    # Before the images are placed: one that is replaced meanwhile then makes the next digest another.
+    settings = {**settings, "frames_sha256": _digest(source, sides)}
     make_folder(out)
     manifest = out / MANIFEST
     previous = json.loads(manifest.read_text(encoding="utf-8"))["files"] if manifest.exists() else []
@@ -34,8 +36,6 @@ def write_split(
     folders = {*sides, *(path.partition("/")[0] for path in previous)}
     _require_own_files(out, folders, set(previous))
 
-    # Before the images are placed: one that is replaced meanwhile then makes the next digest another.
-    settings = {**settings, "frames_sha256": _digest(source, sides)}
     building = out / IN_PROGRESS
     shutil.rmtree(building, ignore_errors=True)
     placed: Counter[str] = Counter()
@@ -60,7 +60,12 @@ def _digest(source: Path, sides: Mapping[str, Sequence[str]]) -> str:
     """A hash of the images' paths, sizes and times of modification, whichever side they are on."""
     digest = hashlib.sha256()
     for path in sorted(path for paths in sides.values() for path in paths):
-        state = (source / path).stat()
+        try:
+            state = (source / path).stat()
+        except FileNotFoundError:
+            raise InputError(
+                f"{source / path}: a link to a file that is gone; restore that file, or remove the link"
+            ) from None
         digest.update(os.fsencode(f"{path} {state.st_size} {state.st_mtime_ns}\n"))
     return digest.hexdigest()
 
