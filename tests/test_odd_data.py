@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from game_classifier.errors import InputError
 from game_classifier.lists.dataset import read_dataset
 from game_classifier.lists.filelist import read_file_list
+from game_classifier.lists.folders import list_images
 from game_classifier.predict.open_lists import find_lists
 from game_classifier.training.fit import fit
 
@@ -42,6 +43,17 @@ def test_a_broken_link_among_the_images_is_named(tmp_path, run):
     assert done.status == 2
     assert f"{link}: a link to a file that is gone; restore that file, or remove the link" in done.error
     assert not (tmp_path / "out").exists()
+
+
+def test_a_link_to_a_folder_above_it_does_not_repeat_images(tmp_path):
+    games = make_class_folders(tmp_path / "games", frames=2, names=("pong",))
+    (tmp_path / "more").mkdir()
+    draw_frame(0, 9).save(tmp_path / "more" / "9.jpg")
+    (games / "pong" / "more").symlink_to(tmp_path / "more")
+    assert len(list_images(games)) == 3
+    (games / "pong" / "loop").symlink_to("../../games")
+    with pytest.raises(InputError, match=r"pong/loop: a link to a folder that holds this link; remove it"):
+        list_images(games)
 
 
 def test_images_are_not_passed_over_for_a_text_file_beside_them(tmp_path):

@@ -48,10 +48,17 @@ def list_class_folders(source: Path) -> dict[str, list[str]]:
 
 
 def list_images(source: Path) -> list[str]:
-    """Return the paths of all images in and below `source`, relative to it, with `/`, sorted by code point."""
+    """Return the paths of all images in and below `source`, relative to it, with `/`, sorted by code point.
+
+    Links to folders are followed; InputError for one to a folder that holds it, whose images would have no end.
+    """
     images = []
     for folder, subfolders, files in os.walk(source, followlinks=True):
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        for name in subfolders:
+            link = Path(folder) / name
+            if link.is_symlink() and link.resolve() in (Path(folder).resolve(), *Path(folder).resolve().parents):
+                raise InputError(f"{link}: a link to a folder that holds this link; remove it")
         relative = Path(folder).relative_to(source)
         images += [(relative / name).as_posix() for name in files if is_image_name(name)]
     return sorted(images)
