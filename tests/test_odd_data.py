@@ -36,13 +36,23 @@ def test_weights_of_a_network_of_one_size_are_not_converted_for_another(tmp_path
 
 
 def test_a_broken_link_among_the_images_is_named(tmp_path, run):
-    games = make_class_folders(tmp_path / "games")
-    link = next(games.iterdir()) / "gone.jpg"
-    link.symlink_to("nowhere.jpg")
-    done = run("tool/split_data.py", "--source", games, "--out", tmp_path / "out")
-    assert done.status == 2
-    assert f"{link}: a link to a file that is gone; restore that file, or remove the link" in done.error
+    """Lists that named it would be refused, with the advice to make them again."""
+    data, games = make_dataset(tmp_path / "data"), make_class_folders(tmp_path / "games")
+    lists = {path: path.read_bytes() for path in data.glob("*.txt")}
+
+    def fail(link, *arguments):
+        link.symlink_to("nowhere.jpg")
+        done = run(*arguments)
+        assert done.status == 2
+        assert f"{link}: a link to a file that is gone; restore that file, or remove the link" in done.error
+        link.unlink()
+
+    class_folder = next(games.iterdir())
+    fail(class_folder / "gone.jpg", "tool/split_data.py", "--source", games, "--out", tmp_path / "out")
+    fail(class_folder / "gone.jpg", "tool/get_annotation.py", "--dataset", data, "--background", games)
+    fail(next((data / "train").iterdir()) / "gone.jpg", "tool/get_annotation.py", "--dataset", data)
     assert not (tmp_path / "out").exists()
+    assert lists == {path: path.read_bytes() for path in data.glob("*.txt")}
 
 
 def test_a_link_to_a_folder_above_it_does_not_repeat_images(tmp_path):
