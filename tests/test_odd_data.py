@@ -66,6 +66,22 @@ def test_a_link_to_a_folder_above_it_does_not_repeat_images(tmp_path):
         list_images(games)
 
 
+@pytest.mark.parametrize("second", ["val", "validation"])
+def test_a_data_set_that_is_split_already_is_not_split_into_train_and_val(tmp_path, run, second):
+    for side in ("train", second):
+        make_class_folders(tmp_path / "games" / side)
+    done = run("tool/split_data.py", "--source", tmp_path / "games", "--out", tmp_path / "out")
+    assert done.status == 2
+    assert f"games: holds train and {second}, so it is split already" in done.error
+    assert not (tmp_path / "out").exists()
+
+
+def test_lists_of_class_folders_that_are_not_split_are_told_about_it(tmp_path, run):
+    done = run("tool/get_annotation.py", "--dataset", make_class_folders(tmp_path / "games"))
+    assert done.status == 2
+    assert "games/train: no such folder; a data set holds train and val" in done.error
+
+
 def test_images_are_not_passed_over_for_a_text_file_beside_them(tmp_path):
     for name in ("a.jpg", "b.jpg"):
         draw_frame(0, 0).save(tmp_path / name)

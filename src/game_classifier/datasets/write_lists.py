@@ -37,6 +37,12 @@ def annotate(
     require_files(shown_nothing.paths if shown_nothing else ())
     folds = sorted(path.name for path in dataset.glob("fold*") if path.is_dir() and FOLD.fullmatch(path.name))
     sides = folds or [side for side in SIDES if side != "test" or (dataset / side).is_dir()]
+    for side in sides:
+        if not (dataset / side).is_dir():
+            raise InputError(
+                f"{dataset / side}: no such folder; a data set holds train and val, each with one folder of images for"
+                " each class; tool/split_data.py makes them of class folders"
+            )
     images = {side: list_class_folders(dataset / side) for side in sides}
     found = sorted(set().union(*images.values()))
     order = classes_file or dataset / ANNOTATIONS
