@@ -102,7 +102,8 @@ def predict_images(runner: Runner, paths: list[Path], least_score: float | None,
             frame, size = decode_with_size(read_file(path), runner.preprocessing)
         except FrameError as error:
             raise InputError(
-                f"{path}: cannot be read as an image ({error}); give an image file, or a list that ends in .txt"
+                f"{path}: cannot be read as an image ({error}); give image files, or one list that ends in .txt;"
+                " src/predict_repvgg.py takes folders, too"
             ) from None
         row = np.zeros(1, rows.dtype(len(runner.class_names), runner.refusals is not None))
         sizes, answers = np.array([size], np.int32), runner.infer(frame[None])

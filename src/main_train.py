@@ -21,6 +21,7 @@ from typing import Any, NoReturn
 from game_classifier.command import CommandParser, run_command
 from game_classifier.config import read_config
 from game_classifier.console import progress, table
+from game_classifier.errors import InputError
 from game_classifier.models.zoo import recipe_name
 from game_classifier.tasks.choose import task_of
 from game_classifier.training.fit import fit
@@ -95,6 +96,10 @@ def main() -> None:
     if arguments.fold:
         folds = find_folds(arguments.input, arguments.fold)
         inputs = {fold_output(arguments.output, number): folder for number, folder in folds.items()}
+    elif not (arguments.input / "train.txt").exists() and (arguments.input / "lists").is_dir():
+        raise InputError(
+            f"{arguments.input}: holds folds and no train.txt; give --fold all, or --fold with some of them"
+        )
     world = join_world()
     for output, folder in inputs.items():
         best = fit(config, task.read_dataset(folder, arguments.root), output, arguments.resume, world)

@@ -62,6 +62,14 @@ def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path):
     assert [each.name for each in tmp_path.iterdir()] == ["a.pth"]
 
 
+@pytest.mark.parametrize("share", [0, 0.1, 0.2, 0.5, 0.99])
+def test_a_cut_checkpoint_is_named(tmp_path, trained, share):
+    data = trained.best.read_bytes()
+    (tmp_path / "cut.pth").write_bytes(data[: int(share * len(data))])
+    with pytest.raises(InputError, match=r"cut.pth: not a checkpoint that can be read safely"):
+        load_checkpoint(tmp_path / "cut.pth")
+
+
 class Malicious:
     def __init__(self, target):
         self.target = target

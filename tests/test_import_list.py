@@ -71,7 +71,7 @@ def test_errors(project, run):
     (project / "bad.txt").write_text("datasets/train/green/0_0.jpg\n")
     assert "bad.txt:1: 'datasets/train/green/0_0.jpg' is not `path index`" in fail("bad.txt")
     (project / "bad.csv").write_text("file,label\nx,1\n")
-    assert "bad.csv:1: no column 'path' among file, label; give its name with --path-column" in fail("bad.csv")
+    assert "bad.csv:1: no column 'path' among ['file', 'label']; the first line must name" in fail("bad.csv")
     (project / "empty.csv").write_text("path,label\n")
     assert "empty.csv: holds no frames" in fail("empty.csv")
     (project / "gap.csv").write_text("path,label\ndatasets/train/green/0_0.jpg,\n")

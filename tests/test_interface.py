@@ -46,6 +46,12 @@ def test_a_file_that_cannot_be_read_moves_no_other(tmp_path, trained, classifier
     assert [each.error for each in classifier.classify_files([tmp_path / "none.jpg"] * 40)] == ["missing"] * 40
 
 
+@pytest.mark.parametrize("path", ["a.jpg", Path("a.jpg")])
+def test_a_single_path_is_not_read_as_a_list_of_letters(classifier, path):
+    with pytest.raises(game_classifier.InputError, match=r"^a.jpg: a single path; give a list of paths, such as \['a"):
+        classifier.classify_files(path)
+
+
 def test_arrays_of_any_size_and_number(classifier):
     frames = np.stack([np.asarray(draw_frame(i % 3, i)) for i in range(70)])
     probabilities = classifier.classify(frames)

@@ -53,6 +53,7 @@ def test_frames_grow_to_the_full_size():
     sizes = [frame_size(step, 6, [0.75, 0.875, 1.0], 128, 224) for step in range(6)]
     assert sizes == [(96, 160), (96, 160), (112, 192), (112, 192), (128, 224), (128, 224)]
     assert frame_size(0, 1, [0.75, 1.0], 128, 128) == (96, 96)
+    assert frame_size(1, 2, [0.5, 1.0], 70, 24) == (70, 24)  # what validation and the deployed files use
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,8 @@ from game_classifier.errors import InputError
 from game_classifier.lists.folders import list_class_folders
 from game_classifier.pages.tables import class_counts_table
 
+PARTS = {"train", "val", "valid", "validation", "test"}  # folders of data sets that are split already
+
 
 def main() -> None:
     """Parse, choose the groups of each side, place the files, and print how many went where."""
@@ -53,6 +55,11 @@ def main() -> None:
     require_apart(arguments.source, arguments.out)
 
     classes = list_class_folders(arguments.source)
+    if "train" in classes and len(classes) > 1 and classes.keys() <= PARTS:
+        raise InputError(
+            f"{arguments.source}: holds {' and '.join(classes)}, so it is split already; rename them to train, val and"
+            f" test where needed, and run tool/get_annotation.py --dataset {arguments.source}"
+        )
     if arguments.time_blocks:
         groups = group_by_time(classes, arguments.time_blocks)
     else:

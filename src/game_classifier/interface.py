@@ -97,8 +97,11 @@ class Classifier:
     def classify_files(self, paths: Iterable[str | PathLike[str]]) -> Iterator[Answer]:
         """An Answer for each image file, in order. A file that cannot be read has its reason in `error`.
 
-        Files are read in batches while the answers are taken, so `paths` may be endless.
+        Files are read in batches while the answers are taken, so `paths` may be endless. Raises InputError for a
+        single path, whose letters would be taken for paths.
         """
+        if isinstance(paths, str | PathLike):
+            raise InputError(f"{paths}: a single path; give a list of paths, such as [{str(paths)!r}]")
         return self._in_batches(map(self._read, paths))
 
     def classify_frames(self, frames: Iterable[np.ndarray]) -> Iterator[Answer]:

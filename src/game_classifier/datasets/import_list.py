@@ -85,11 +85,12 @@ def _lines(source: Path, text: str) -> list[tuple[str, str, str]]:
 
 def _csv_rows(source: Path, text: str, path_column: str, label_column: str) -> list[tuple[str, str, str]]:
     reader = csv.DictReader(io.StringIO(text, newline=""))
-    columns = reader.fieldnames or []
+    columns = list(reader.fieldnames or [])
     for column, option in ((path_column, "--path-column"), (label_column, "--label-column")):
         if column not in columns:
             raise InputError(
-                f"{source}:1: no column {column!r} among {', '.join(columns)}; give its name with {option}"
+                f"{source}:1: no column {column!r} among {columns}; the first line must name the columns, divided by"
+                f" commas, such as path,label; {option} takes another name"
             )
     rows = []
     for row in reader:

@@ -27,6 +27,8 @@ def write_split(
     `frames_sha256` changes when an image is added, removed or replaced. Raises InputError when `out` holds files
     that this tool did not make where the split should go.
     """
+    # Before the images are placed: one that is replaced meanwhile then makes the next digest another.
+    settings = {**settings, "frames_sha256": _digest(source, sides)}
     make_folder(out)
     manifest = out / MANIFEST
     previous = json.loads(manifest.read_text(encoding="utf-8"))["files"] if manifest.exists() else []
@@ -34,8 +36,6 @@ def write_split(
     folders = {*sides, *(path.partition("/")[0] for path in previous)}
     _require_own_files(out, folders, set(previous))
 
-    # Before the images are placed: one that is replaced meanwhile then makes the next digest another.
-    settings = {**settings, "frames_sha256": _digest(source, sides)}
     building = out / IN_PROGRESS
     shutil.rmtree(building, ignore_errors=True)
     placed: Counter[str] = Counter()

@@ -9,7 +9,7 @@ from game_classifier.errors import InputError
 from game_classifier.lists.classes import read_class_names, write_class_names
 from game_classifier.lists.dataset import ANNOTATIONS, BACKGROUND_LIST, TRAIN_LIST, VAL_LIST
 from game_classifier.lists.filelist import list_of_images, write_file_list, write_lines
-from game_classifier.lists.folders import list_class_folders
+from game_classifier.lists.folders import list_class_folders, require_files
 from game_classifier.lists.manifest import write_list_manifest
 from game_classifier.storage import make_folder
 
@@ -34,8 +34,15 @@ def annotate(
     Raises InputError when a known class has no images on any side, unless `allow_missing`, or `background` has none.
     """
     shown_nothing = list_of_images(background) if background else None
+    require_files(shown_nothing.paths if shown_nothing else ())
     folds = sorted(path.name for path in dataset.glob("fold*") if path.is_dir() and FOLD.fullmatch(path.name))
     sides = folds or [side for side in SIDES if side != "test" or (dataset / side).is_dir()]
+    for side in sides:
+        if not (dataset / side).is_dir():
+            raise InputError(
+                f"{dataset / side}: no such folder; a data set holds train and val, each with one folder of images for"
+                " each class; tool/split_data.py makes them of class folders"
+            )
     images = {side: list_class_folders(dataset / side) for side in sides}
     found = sorted(set().union(*images.values()))
     order = classes_file or dataset / ANNOTATIONS

@@ -1,6 +1,7 @@
 """Class folders: one folder for each class, with its images in it or in folders below it."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from game_classifier.errors import InputError
@@ -31,7 +32,7 @@ def list_class_folders(source: Path) -> dict[str, list[str]]:
     """Return {class name: its images' paths relative to `source`, with `/`}, all sorted by code point.
 
     Directory order differs between machines, hence the sorting. Hidden files and folders are skipped.
-    Raises InputError when `source` is no folder, holds no class folder, or a class holds no image.
+    Raises InputError when `source` is no folder, holds no class folder or a broken link, or a class holds no image.
     """
     if not source.is_dir():
         raise InputError(f"{source}: no such folder; give a folder with one folder of images for each class")
@@ -44,17 +45,32 @@ def list_class_folders(source: Path) -> dict[str, list[str]]:
         raise InputError(
             f"{source / empty[0]}: class folder with no images{_and_others(empty)}; add images or remove the folder"
         )
+    require_files(str(source / image) for images in classes.values() for image in images)
     return classes
 
 
 def list_images(source: Path) -> list[str]:
-    """Return the paths of all images in and below `source`, relative to it, with `/`, sorted by code point."""
+    """Return the paths of all images in and below `source`, relative to it, with `/`, sorted by code point.
+
+    Links to folders are followed; InputError for one to a folder that holds it, whose images would have no end.
+    """
     images = []
     for folder, subfolders, files in os.walk(source, followlinks=True):
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        for name in subfolders:
+            link = Path(folder) / name
+            if link.is_symlink() and link.resolve() in (Path(folder).resolve(), *Path(folder).resolve().parents):
+                raise InputError(f"{link}: a link to a folder that holds this link; remove it")
         relative = Path(folder).relative_to(source)
         images += [(relative / name).as_posix() for name in files if is_image_name(name)]
     return sorted(images)
+
+
+def require_files(paths: Iterable[str]) -> None:
+    """Raise InputError for a link to a file that is gone, which a folder lists like any other."""
+    for path in paths:
+        if not Path(path).exists():
+            raise InputError(f"{path}: a link to a file that is gone; restore that file, or remove the link")
 
 
 def is_image_name(path: str) -> bool:

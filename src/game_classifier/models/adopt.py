@@ -8,7 +8,7 @@ from game_classifier.frames.decode import Preprocessing
 from game_classifier.models.anchor_head import STRIDES
 from game_classifier.models.checkpoint import Checkpoint
 from game_classifier.models.weights import load_weights
-from game_classifier.models.zoo import DETECTION, build_model, task_name
+from game_classifier.models.zoo import DETECTION, build_model, require_frame_sizes, task_name
 
 
 def adopt_weights(
@@ -26,6 +26,7 @@ def adopt_weights(
             f" {STRIDES[-1]}; give others with --set image_size"
         )
     network = build_model(network_name, len(class_names))
+    require_frame_sizes(network, network_name, [sides])
     loaded = load_weights(network, network_name, class_names, path)
     if loaded.head != "kept":
         raise InputError(

@@ -1,12 +1,13 @@
 """Building a network by its name: those listed here, and everything else of timm."""
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import timm
+import torch
 from torch import Tensor, nn
 
 from game_classifier.errors import InputError
@@ -150,6 +151,28 @@ def build_model(name: str, num_classes: int) -> nn.Module:
     if not hasattr(network, "default_cfg"):
         network.default_cfg = {"classifier": NETWORKS[name].classifier}
     return network
+
+
+def require_frame_sizes(network: nn.Module, name: str, sizes: Iterable[tuple[int, int]]) -> None:
+    """Raise InputError unless the network takes frames of each (height, width).
+
+    Many of timm's networks, such as its vision transformers, take one size only. Trying is the one way to know:
+    `fixed_input_size` of their configurations is also set for networks that take others.
+    """
+    if name in NETWORKS:
+        return
+    device = next(network.parameters()).device
+    network.eval()
+    for height, width in sorted(set(sizes)):
+        try:
+            with torch.no_grad():
+                network(torch.zeros(1, 3, height, width, device=device))
+        except (AssertionError, RuntimeError, ValueError) as error:
+            own = list(network.default_cfg["input_size"][1:])
+            raise InputError(
+                f"{name} takes no frames of {height}x{width} ({next(iter(str(error).splitlines()), '')[:120]});"
+                f" it was made for {own}: give --set image_size={own[0]} --set train_sizes=[1.0]"
+            ) from None
 
 
 def classifier_names(network: nn.Module) -> list[str]:

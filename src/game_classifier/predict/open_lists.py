@@ -6,6 +6,7 @@ from pathlib import Path
 from game_classifier.errors import InputError
 from game_classifier.lists.dataset import ANNOTATIONS
 from game_classifier.lists.filelist import FileList, list_of_images, read_file_list
+from game_classifier.lists.folders import is_image_name
 from game_classifier.lists.manifest import require_same_classes
 from game_classifier.lists.tar_list import read_tar_list
 from game_classifier.predict.predict_list import BOXES, Predictor
@@ -22,7 +23,13 @@ def find_lists(source: Path) -> list[Path]:
         )
     if source.is_file():
         return [source]
-    return sorted(path for path in source.glob("*.txt") if path.name != ANNOTATIONS) or [source]
+    lists = sorted(path for path in source.glob("*.txt") if path.name != ANNOTATIONS)
+    if lists and any(is_image_name(path.name) for path in source.iterdir()):
+        raise InputError(
+            f"{source}: holds images and also {lists[0].name}, which would be read as a list of frames; give that list"
+            " itself, or move it to predict the images"
+        )
+    return lists or [source]
 
 
 def read_list(source: Path, runner: Runner, root: Path | None) -> FileList:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from game_classifier.config import Config
+
 LEAST_CLASSES = 32  # a data set with fewer is trained as long as one with so many
 FIRST_OF_PEAK = 25  # a one-cycle schedule starts at this part of its peak, as torch's OneCycleLR does
 
@@ -47,13 +49,22 @@ def learning_rate(step: int, steps: int, peak: float, warmup: float, schedule: s
 
 
 def frame_size(step: int, steps: int, shares: Sequence[float], height: int, width: int) -> tuple[int, int]:
-    """(height, width) of training frames in step 0..steps-1: the shares in equal parts, multiples of 16.
+    """(height, width) of training frames in step 0..steps-1: the shares in equal parts.
 
-    Small frames first cost less and teach the coarse differences; the last share should be 1, the size
-    that validation and deployment use.
+    Small frames first cost less and teach the coarse differences; their sides are multiples of 16. The last share
+    should be 1: exactly the size that validation and deployment use.
     """
     share = shares[step * len(shares) // steps]
+    if share == 1:
+        return height, width
     return max(32, round(height * share / 16) * 16), max(32, round(width * share / 16) * 16)
+
+
+def frame_sizes(config: Config) -> list[tuple[int, int]]:
+    """Every (height, width) that a training by the recipe uses."""
+    shares, preprocessing = config.train_sizes, config.preprocessing()
+    sides = preprocessing.height, preprocessing.width
+    return [frame_size(step, len(shares), shares, *sides) for step in range(len(shares))]
 
 
 def seed_of(*numbers: int) -> int:

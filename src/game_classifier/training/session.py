@@ -12,9 +12,10 @@ from game_classifier.config import Config
 from game_classifier.errors import InputError
 from game_classifier.lists.dataset import Dataset
 from game_classifier.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from game_classifier.models.zoo import require_frame_sizes
 from game_classifier.tasks.choose import task_of
 from game_classifier.tasks.evaluate import Evaluation
-from game_classifier.training.schedule import training_length
+from game_classifier.training.schedule import frame_sizes, training_length
 from game_classifier.training.trainee import Position, Trainee, new_trainee
 from game_classifier.training.world import World
 
@@ -64,6 +65,7 @@ class Session:
         self.trainee: Trainee
         prepare = partial(self.task.prepare, config=config, dataset=dataset)
         self.trainee, self.origin = new_trainee(config, dataset.class_names, world, kept is None, prepare)
+        require_frame_sizes(self.trainee.network, config.network, frame_sizes(config))
         self.objective = self.task.objective(config, dataset, self.trainee.device, self.trainee.network)
         self.position = Position()
         self.history: list[dict[str, Any]] = []  # a record of each epoch, as in metrics.jsonl but without the times
