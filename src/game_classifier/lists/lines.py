@@ -18,7 +18,7 @@ def read_lines(path: Path) -> list[str]:
         data = path.read_bytes()
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; tool/get_annotation.py writes the lists of a data set") from None
-    if b"\0" in data:  # an image, an archive, or UTF-16
+    if b"\0" in data[:64]:  # an image, an archive, or UTF-16; a path further on may be anything
         raise InputError(f"{path}: not a text file in UTF-8; give a list, or save it in UTF-8")
     text = data.decode("utf-8-sig", "surrogateescape")
     lines = text.removesuffix("\n").split("\n") if text else []
