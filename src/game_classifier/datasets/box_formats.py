@@ -36,11 +36,17 @@ def read_coco(source: Path, images: Path) -> tuple[list[str], list[Picture]]:
     File names start at the folder `images`. Raises InputError for what is not such a file.
     """
     try:
-        values = json.loads(source.read_text(encoding="utf-8"))
+        values = json.loads(source.read_text(encoding="utf-8-sig"))
         categories = sorted(values["categories"], key=lambda each: each["id"])
         label_of = {each["id"]: label for label, each in enumerate(categories)}
         of_image: dict[Any, list[tuple[int, list[float]]]] = {each["id"]: [] for each in values["images"]}
         for each in values["annotations"]:
+            for key, known in (("image_id", of_image), ("category_id", label_of)):
+                if each[key] not in known:
+                    raise InputError(
+                        f"{source}: an annotation has {key} {each[key]}, which the file does not list; add it there, or"
+                        " take the annotation out"
+                    )
             if not each.get("iscrowd"):
                 of_image[each["image_id"]].append((label_of[each["category_id"]], each["bbox"]))
         pictures = []
@@ -48,7 +54,10 @@ def read_coco(source: Path, images: Path) -> tuple[list[str], list[Picture]]:
             boxes = [(label, (x, y, x + width, y + height)) for label, (x, y, width, height) in of_image[each["id"]]]
             path = images / each["file_name"]
             pictures.append(_picture(f"{source}: {path}", path, each["height"], each["width"], boxes))
-        return [str(each["name"]) for each in categories], pictures
+        class_names = [str(each["name"]) for each in categories]
+        if twice := sorted({name for name in class_names if class_names.count(name) > 1}):
+            raise InputError(f"{source}: two categories are named {twice[0]!r}; rename one of them")
+        return class_names, pictures
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         what = f"{type(error).__name__}: {error}"[:100]
         raise InputError(
@@ -68,7 +77,7 @@ def read_voc(source: Path, images: Path, known: Sequence[str]) -> tuple[list[str
     for file in files:
         try:
             root = ElementTree.parse(file).getroot()
-            size = [int(root.findtext(f"size/{side}")) for side in ("height", "width")]
+            size = [int(float(root.findtext(f"size/{side}") or 0)) for side in ("height", "width")]
             objects = [
                 (each.findtext("name").strip(), [float(each.findtext(f"bndbox/{side}")) for side in _SIDES])
                 for each in root.iter("object")
@@ -96,7 +105,7 @@ def read_yolo(source: Path) -> tuple[list[str], dict[str, list[Path]]]:
     not there.
     """
     try:
-        values = yaml.safe_load(source.read_text(encoding="utf-8"))
+        values = yaml.safe_load(source.read_text(encoding="utf-8-sig"))
         names = values["names"]
         numbered = names if isinstance(names, Mapping) else dict(enumerate(names if isinstance(names, list) else ()))
     except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError) as error:
