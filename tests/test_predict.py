@@ -5,6 +5,8 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -339,3 +341,20 @@ def test_the_fastest_file_of_the_same_conversion_runs_on_request_the_file_itself
     assert fastest_file(other.parent / deployed["pt"].name, "cpu").suffix == ".pt"
     convert(known, other.parent, GateFrames(np.zeros((1, 32, 32, 3), np.uint8), np.array([-1])), formats=["openvino"])
     assert fastest_file(other.parent / deployed["pt"].name, "cpu").suffix == ".pt"  # of other weights
+
+
+def test_two_threads_may_be_the_first_to_use_openvino():
+    """In a process of its own, which can only be killed when it hangs."""
+    program = """
+import sys, threading
+from game_classifier.runtime.openvino_file import ov
+sys.setswitchinterval(1e-6)
+together = threading.Barrier(2)
+def first():
+    together.wait()
+    ov.Type.u8.to_dtype()
+threads = [threading.Thread(target=first) for _ in range(2)]
+[each.start() for each in threads]
+[each.join() for each in threads]
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
