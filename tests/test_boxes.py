@@ -243,7 +243,7 @@ def test_a_label_file_with_other_boxes_is_not_overwritten(dataset, tmp_path):
     [
         ("a.json", "[]", "not a COCO file"),
         ("a.json", "{", "not a COCO file"),
-        ("a.json", '{"images": [], "annotations": [{"image_id": 3}], "categories": []}', "has image_id 3, which the file does"),
+        ("a.json", '{"images": [], "annotations": [{"image_id": 3}], "categories": []}', "has image_id 3, which"),
         ("data.yaml", "train: x", "not a data.yaml"),
         ("data.yaml", "names: [a, b]\ntrain: nowhere", "no such folder or list"),
         ("data.yaml", "names: [a, b]", "names no images"),
