@@ -10,8 +10,9 @@ scripts/compare_forms.py.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from torch import nn
 from game_classifier.command import CommandParser, run_command
 from game_classifier.compare.forms import LEAKY, PLAIN, kinds_of, require_branches
 from game_classifier.compare.table import Table, csv_text
-from game_classifier.config import Config, read_config
+from game_classifier.config import read_config
 from game_classifier.models.zoo import NETWORKS, build_model, recipe_name
 from game_classifier.storage import make_folder, write_text
 from game_classifier.tasks.choose import task_of
@@ -41,6 +42,7 @@ def main() -> None:
     add("--seeds", type=int, nargs="+", default=[0, 1, 2], help="seeds to train with (default: 0 1 2)")
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="change a key of the recipe; may be repeated")
     arguments = parser.parse_args()
+    require_branches(arguments.network, build_model(arguments.network, 2))
     forms = register_forms(arguments.network)
     recipe = ROOT / "config" / recipe_name(arguments.network)
     settings = {
@@ -56,35 +58,25 @@ def main() -> None:
         fit(config, dataset, folder, resume=True)
         epochs = map(json.loads, (folder / LOG).read_text(encoding="utf-8").splitlines())
         scores[form][seed] = max(epoch[task.best_by] for epoch in epochs)
-        table = write(out, scores, f"{arguments.network}: {task.curves[task.best_by]}, {length(config)}")
+        title = f"{arguments.network}: {task.curves[task.best_by]}, {config.image_size} pixels, {config.epochs} epochs"
+        table = write(out, scores, title)
     print(table.text())
     print(f"written: {out}/forms.md, forms.csv")
 
 
 def register_forms(network: str) -> dict[str, str]:
     """Give the zoo the other forms of a network; returns the name of each form's network."""
-    kinds = kinds_of(build_checked(network))
-    names = {kind: f"{network}_{kind.lower()}" if kind else network for kind in kinds}
-    for kind, name in names.items():
-        NETWORKS[name] = replace(NETWORKS[network], build=builder(NETWORKS[network].build, kind))
+    names = {"": network}
+    for kind in kinds_of(build_model(network, 2)):
+        if kind:
+            names[kind] = f"{network}_{kind.lower()}"
+            NETWORKS[names[kind]] = replace(NETWORKS[network], build=partial(build_form, network, kind))
     return names
 
 
-def build_checked(network: str) -> nn.Module:
-    """The network with a few classes; InputError unless it is a network with branches."""
-    built = build_model(network, 2)
-    require_branches(network, built)
-    return built
-
-
-def builder(build: Callable[[int], nn.Module], kind: str) -> Callable[[int], nn.Module]:
-    """What builds this form for a number of classes."""
-    return lambda num_classes: kinds_of(build(num_classes))[kind]
-
-
-def length(config: Config) -> str:
-    """The size and length of the trainings, for the title."""
-    return f"{config.image_size} pixels, {config.epochs} epochs of at least {config.min_steps} steps"
+def build_form(network: str, kind: str, num_classes: int) -> nn.Module:
+    """One of `kinds_of` the network, with fresh weights."""
+    return kinds_of(build_model(network, num_classes))[kind]
 
 
 def write(out: Path, scores: Mapping[str, Mapping[int, float]], title: str) -> Table:

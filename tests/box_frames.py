@@ -33,6 +33,15 @@ def draw_rectangles(seed: int, size: tuple[int, int] = (128, 96)) -> tuple[Image
     return Image.fromarray(pixels), np.array(boxes, BOX)
 
 
+def labelled_picture(path: Path) -> Path:
+    """A black picture with a box of class 0 in its middle."""
+    for folder in (path.parent, label_path(path).parent):
+        folder.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (80, 40)).save(path)
+    label_path(path).write_text("0 0.5 0.5 0.5 0.5\n")
+    return path
+
+
 def make_box_dataset(folder: Path, train: int, val: int) -> Path:
     """A data set of `draw_rectangles` with its lists; the last training frame is background."""
     (folder / "annotations.txt").parent.mkdir(parents=True, exist_ok=True)

@@ -4,18 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+from box_frames import labelled_picture
 from conftest import run_script
-from PIL import Image
 
 from game_classifier.lists.label_files import label_path
-
-
-def labelled_picture(path: Path) -> Path:
-    for folder in (path.parent, label_path(path).parent):
-        folder.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (80, 40)).save(path)
-    label_path(path).write_text("1 0.5 0.5 0.5 0.5\n")
-    return path
 
 
 @pytest.mark.parametrize(
@@ -25,6 +17,7 @@ def labelled_picture(path: Path) -> Path:
         ("yolo", "data.yaml", "data_train.txt"),
         ("yolo", "data.yaml", "data_val.txt"),
         ("voc", "xml", "xml/b.xml"),
+        ("coco", "a.json", "a.json"),
     ],
 )
 def test_export_replaces_no_file_of_other_content(tmp_path, form, out, mine):

@@ -5,19 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from box_frames import labelled_picture
 from conftest import run_script
-from PIL import Image
 
 from game_classifier.lists.box_list import read_box_list
-from game_classifier.lists.label_files import label_path
-
-
-def labelled_picture(path: Path) -> Path:
-    for folder in (path.parent, label_path(path).parent):
-        folder.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (80, 40)).save(path)
-    label_path(path).write_text("0 0.5 0.5 0.5 0.5\n")
-    return path
 
 
 def as_yolo_reads(path: Path) -> list[Path]:

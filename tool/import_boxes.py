@@ -7,8 +7,8 @@
 
 Writes the list, and annotations.txt and lists.json beside it; new class names are appended. Images stay where they are.
 The label file of .../images/NAME.jpg is .../labels/NAME.txt; without a folder "images" it is beside the image. A label
-file that exists with other boxes is never overwritten, nor is another file of YOLO or VOC. YOLO's label files are used
-as they are.
+file that exists with other boxes is never overwritten, nor is any other file by --to. YOLO's label files are used as
+they are.
 """
 
 from argparse import Namespace

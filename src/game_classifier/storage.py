@@ -81,11 +81,14 @@ def write_csv(path: Path, header: Iterable[str], rows: Iterable[Iterable[object]
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` as readable JSON in one step; file names that are not UTF-8 make it all ASCII."""
+    """Write `value` as readable JSON in one step."""
+    write_text(path, json_text(value))
+
+
+def json_text(value: Any) -> str:
+    """Readable JSON; file names that are not UTF-8 make it all ASCII."""
     text = json.dumps(value, ensure_ascii=False, indent=2)
-    if not is_utf8(text):
-        text = json.dumps(value, indent=2)
-    write_text(path, text + "\n")
+    return (text if is_utf8(text) else json.dumps(value, indent=2)) + "\n"
 
 
 def is_utf8(text: str) -> bool:

@@ -14,7 +14,7 @@ from game_classifier.errors import InputError
 from game_classifier.lists.folders import list_images
 from game_classifier.lists.label_files import BOX, LEAST_SIDE
 from game_classifier.lists.lines import read_lines
-from game_classifier.storage import make_folder, write_json, write_text
+from game_classifier.storage import json_text, make_folder, write_text
 
 YOLO_PARTS = ("train", "val", "test")
 
@@ -167,7 +167,7 @@ def write_coco(path: Path, class_names: Sequence[str], pictures: Sequence[Pictur
         for number, each in enumerate(pictures, 1)
     ]
     categories = [{"id": label + 1, "name": name} for label, name in enumerate(class_names)]
-    write_json(path, {"images": images, "annotations": annotations, "categories": categories})
+    _write_new({path: json_text({"images": images, "annotations": annotations, "categories": categories})})
 
 
 def write_voc(folder: Path, class_names: Sequence[str], pictures: Sequence[Picture]) -> None:
@@ -219,8 +219,9 @@ def _write_new(texts: Mapping[Path, str]) -> None:
     for path, text in texts.items():
         if path.exists() and path.read_bytes() != text.encode(errors="surrogateescape"):
             raise InputError(f"{path}: exists with other content; move it away, or choose another --out")
+    for folder in {path.parent for path in texts}:
+        make_folder(folder)
     for path, text in texts.items():
-        make_folder(path.parent)
         write_text(path, text)
 
 

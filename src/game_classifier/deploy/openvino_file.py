@@ -58,15 +58,14 @@ def resize(frames: ov.Node, height: int, width: int) -> ov.Node:
 def normalize(frames: ov.Node, preprocessing: Preprocessing) -> ov.Node:
     """uint8 [N, height, width, 3] -> float32 [N, 3, height, width], the network's input.
 
-    The CPU's convolutions read [N, H, W, 3], so the transposition costs nothing where it comes last. As (frame - mean)
-    * scale, OpenVINO would take the two steps for those of a quantized value and move the transposition before them;
-    and by rows, they run three times as fast as by pixels of three values.
+    The CPU's convolutions read [N, H, W, 3], so the transposition costs nothing where it comes last. OpenVINO moves it
+    before its own steps for this, which copies all pixels twice. By rows, the steps take a third of the time by pixels.
     """
     height, width = preprocessing.height, preprocessing.width
-    mean, scale = (np.tile(values, width) for values in preprocessing.normalization())  # of a row's values
+    mean, scale = (op.constant(np.tile(values, width)) for values in preprocessing.normalization())  # of a row's values
     rows = op.reshape(op.convert(frames, "f32"), [0, height, 3 * width], special_zero=True)
-    rows = op.add(op.multiply(rows, op.constant(scale)), op.constant(-mean * scale))
-    return op.transpose(op.reshape(rows, [0, height, width, 3], special_zero=True), [0, 3, 1, 2])
+    pixels = op.reshape(op.multiply(op.subtract(rows, mean), scale), [0, height, width, 3], special_zero=True)
+    return op.transpose(pixels, [0, 3, 1, 2])
 
 
 def resizes(core: ov.Model, preprocessing: Preprocessing) -> bool:

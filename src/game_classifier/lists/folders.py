@@ -58,8 +58,8 @@ def list_images(source: Path) -> list[str]:
     for folder, subfolders, files in os.walk(source, followlinks=True):
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
         for name in subfolders:
-            link = Path(folder) / name
-            if link.is_symlink() and link.resolve() in (Path(folder).resolve(), *Path(folder).resolve().parents):
+            link = Path(folder, name)
+            if link.is_symlink() and link.parent.resolve().is_relative_to(link.resolve()):
                 raise InputError(f"{link}: a link to a folder that holds this link; remove it")
         relative = Path(folder).relative_to(source)
         images += [(relative / name).as_posix() for name in files if is_image_name(name)]

@@ -163,15 +163,16 @@ def require_frame_sizes(network: nn.Module, name: str, sizes: Iterable[tuple[int
         return
     device = next(network.parameters()).device
     network.eval()
-    for height, width in sorted(set(sizes)):
+    for size in sorted(set(sizes)):
         try:
             with torch.no_grad():
-                network(torch.zeros(1, 3, height, width, device=device))
+                network(torch.zeros(1, 3, *size, device=device))
         except (AssertionError, RuntimeError, ValueError) as error:
-            own = list(network.default_cfg["input_size"][1:])
+            _, height, width = network.default_cfg["input_size"]
+            own = height if height == width else f"[{height},{width}]"
             raise InputError(
-                f"{name} takes no frames of {height}x{width} ({next(iter(str(error).splitlines()), '')[:120]});"
-                f" it was made for {own}: give --set image_size={own[0]} --set train_sizes=[1.0]"
+                f"{name} takes no frames of {size[0]}x{size[1]} ({next(iter(str(error).splitlines()), '')[:120]});"
+                f" give its own size with --set image_size={own} --set train_sizes=[1.0]"
             ) from None
 
 

@@ -118,7 +118,8 @@ class Predictor:
                 rows["status"] = answers.status
                 read = np.flatnonzero(answers.status == FrameStatus.OK)
                 filled = rows[read]
-                values = answers.values if len(read) == len(rows) else pick(answers.values, read)  # no copy of all
+                # Picking copies, and a detector's answers are megabytes.
+                values = answers.values if len(read) == len(rows) else pick(answers.values, read)
                 boxes = self.rows.fill(filled, Answered(answers.start + read, answers.sizes[read], values, size))
                 rows[read] = filled
                 if box_file is not None:

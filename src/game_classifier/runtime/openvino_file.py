@@ -15,10 +15,11 @@ from game_classifier.runtime.outputs import Answers, join_outputs
 SECTION = "game_classifier"  # of rt_info
 BIN_HASH = "bin_sha256"  # of the weights: with another conversion's .bin the .xml would load and answer nonsense
 HINTS = {"fp32": "f32", "bf16": "bf16"}
-# OpenVINO fills its table of types at the first use. Two threads that are the first together wait for each other for
-# ever, so this one is.
-ov.Type.u8.to_dtype()
 PRECISIONS = {"f32": "fp32", "bf16": "bf16", "i8": "int8", "u8": "int8", "f16": "fp16"}
+
+# OpenVINO fills its table of types at the first use. Two threads that are the first together wait for each other for
+# ever. Only one thread runs an import, whoever calls the functions below.
+ov.Type.u8.to_dtype()
 
 
 def compile_openvino(
